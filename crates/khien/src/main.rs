@@ -1,1 +1,32 @@
-fn main() {}
+//! The house: `main`, one file per subcommand, and the wiring between the rooms.
+//!
+//! Only this crate knows the configuration file, and nobody knows this crate.
+
+// The house reads the clock and hands it down as `now`.
+#![allow(clippy::disallowed_methods)]
+
+mod cli;
+mod cmd;
+mod config;
+mod engine;
+mod local;
+mod log;
+mod record;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    // First of all, so that no library picks another one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let cli = cli::Cli::parse();
+    match cmd::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            text::complain(&error);
+            ExitCode::from(text::exit_code(error.kind()))
+        }
+    }
+}

@@ -234,7 +234,7 @@ mod tests {
     fn ticks_and_microseconds() {
         assert_eq!(Rate::VIDEO.to_us(Ticks(3_000)), 33_333);
         assert_eq!(Rate::VIDEO.from_us(33_333), Ticks(3_000));
-        assert_eq!(Rate::VIDEO.to_us(Ticks(i64::MAX)), i64::MAX / 90_000 * 1_000_000 + 86_193_342_786);
+        assert_eq!(Rate::VIDEO.to_us(Ticks(i64::MAX)), i64::MAX);
         assert_eq!(Rate::new(1).unwrap().to_us(Ticks(i64::MAX)), i64::MAX);
         assert_eq!(Rate::VIDEO.to_us(Ticks(-1)), -12);
     }

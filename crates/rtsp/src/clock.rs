@@ -1,0 +1,1 @@
+//! RTP timestamps to media time and wall time.
