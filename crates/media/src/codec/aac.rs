@@ -10,7 +10,7 @@ use super::bits::Bits;
 pub struct Params {
     /// The AudioSpecificConfig, as in `esds` and in SDP's `config=`.
     pub config: Bytes,
-    /// Audio object type: 2 is AAC-LC, 5 is SBR.
+    /// Audio object type: 2 is AAC-LC, 5 is HE-AAC (SBR), 29 is HE-AAC v2 (PS).
     pub object_type: u8,
     /// Samples per second of the output.
     pub sample_rate: u32,
@@ -18,7 +18,11 @@ pub struct Params {
     pub channels: u8,
 }
 
-/// Samples per channel of one access unit.
+const LC: u8 = 2;
+const SBR: u8 = 5;
+const PS: u8 = 29;
+
+/// Samples per channel of one access unit of AAC-LC. [`Params::frame_samples`] knows the rest.
 pub const FRAME_SAMPLES: u32 = 1_024;
 
 const RATES: [u32; 13] = [
@@ -38,24 +42,36 @@ impl Params {
         if config.len() > CONFIG_BYTES_MAX {
             return Err(Error::Unsupported("AudioSpecificConfig longer than 64 bytes"));
         }
-        // The bit reader skips emulation prevention, which this syntax does not have; no legal
-        // configuration begins with two zero bytes.
-        let mut bits = Bits::new(config);
+        let mut bits = Bits::plain(config);
         let mut object_type = object_type(&mut bits)?;
         let mut sample_rate = sample_rate_of(&mut bits)?;
-        let channels = match bits.bits(4)? {
+        let mut channels = match bits.bits(4)? {
             n @ 1..=6 => u8::try_from(n).unwrap_or(1),
             7 => 8,
             11 => 7,
             12 | 14 => 8,
             _ => return Err(Error::Unsupported("channel configuration")),
         };
-        if matches!(object_type, 5 | 29) {
+        if matches!(object_type, SBR | PS) {
             sample_rate = sample_rate_of(&mut bits)?;
             let base = self::object_type(&mut bits)?;
-            object_type = if base == 2 { 5 } else { base };
+            object_type = if base == LC { object_type } else { base };
+        } else if object_type == LC
+            && let Ok(Some((extended, rate))) = extension(&mut bits)
+        {
+            (object_type, sample_rate) = (extended, rate);
+        }
+        if object_type == PS {
+            channels = channels.max(2);
         }
         Ok(Self { config: Bytes::copy_from_slice(config), object_type, sample_rate, channels })
+    }
+
+    /// Samples per channel of one access unit, at the output's rate: 1,024 or, with SBR, 2,048;
+    /// 960 and 1,920 where the configuration says so (GASpecificConfig, clause 4.4.1).
+    pub fn frame_samples(&self) -> u32 {
+        let base = if short_frames(&self.config).unwrap_or(false) { 960 } else { FRAME_SAMPLES };
+        if matches!(self.object_type, SBR | PS) { base * 2 } else { base }
     }
 
     /// RFC 6381: `mp4a.40.2`.
@@ -82,6 +98,39 @@ fn sample_rate_of(bits: &mut Bits<'_>) -> Result<u32, Error> {
     }
     let rate = usize::try_from(index).ok().and_then(|i| RATES.get(i));
     rate.copied().ok_or(Error::Malformed("sample rate"))
+}
+
+/// GASpecificConfig of AAC-LC: whether frames are 960 samples long.
+fn general(bits: &mut Bits<'_>) -> Result<bool, Error> {
+    let short = bits.bit()?;
+    if bits.bit()? {
+        bits.skip(14)?;
+    }
+    bits.bit()?;
+    Ok(short)
+}
+
+fn short_frames(config: &[u8]) -> Result<bool, Error> {
+    let mut bits = Bits::plain(config);
+    let first = object_type(&mut bits)?;
+    sample_rate_of(&mut bits)?;
+    bits.skip(4)?;
+    if matches!(first, SBR | PS) {
+        sample_rate_of(&mut bits)?;
+        object_type(&mut bits)?;
+    }
+    general(&mut bits)
+}
+
+/// SBR and PS said behind a configuration that old decoders understand: object type and rate.
+fn extension(bits: &mut Bits<'_>) -> Result<Option<(u8, u32)>, Error> {
+    general(bits)?;
+    if bits.bits(11)? != 0x2b7 || object_type(bits)? != SBR || !bits.bit()? {
+        return Ok(None);
+    }
+    let rate = sample_rate_of(bits)?;
+    let ps = bits.bits(11).is_ok_and(|sync| sync == 0x548) && bits.bit().unwrap_or(false);
+    Ok(Some((if ps { PS } else { SBR }, rate)))
 }
 
 /// An ADTS header.
@@ -120,16 +169,28 @@ mod tests {
 
     #[test]
     fn configs_as_cameras_send_them() {
-        for (config, object_type, rate, channels, string) in [
-            (&[0x14, 0x08][..], 2, 16_000, 1, "mp4a.40.2"),
-            (&[0x11, 0x90], 2, 48_000, 2, "mp4a.40.2"),
-            (&[0x15, 0x88], 2, 8_000, 1, "mp4a.40.2"),
-            // HE-AAC: 24 kHz core, 48 kHz output.
-            (&[0x2b, 0x11, 0x88, 0x00], 5, 48_000, 2, "mp4a.40.5"),
+        for (config, object_type, rate, channels, samples, string) in [
+            (&[0x14, 0x08][..], 2, 16_000, 1, 1_024, "mp4a.40.2"),
+            (&[0x11, 0x90], 2, 48_000, 2, 1_024, "mp4a.40.2"),
+            (&[0x15, 0x88], 2, 8_000, 1, 1_024, "mp4a.40.2"),
+            // 960 samples a frame.
+            (&[0x14, 0x0c], 2, 16_000, 1, 960, "mp4a.40.2"),
+            // The rate in full: 13,000.
+            (&[0x17, 0x80, 0x19, 0x64, 0x08], 2, 13_000, 1, 1_024, "mp4a.40.2"),
+            // HE-AAC: 24 kHz core, 48 kHz output, said first and said behind.
+            (&[0x2b, 0x11, 0x88, 0x00], 5, 48_000, 2, 2_048, "mp4a.40.5"),
+            (&[0x13, 0x10, 0x56, 0xe5, 0x98], 5, 48_000, 2, 2_048, "mp4a.40.5"),
+            // HE-AAC v2: one channel coded, two heard.
+            (&[0xeb, 0x09, 0x88, 0x00], 29, 48_000, 2, 2_048, "mp4a.40.29"),
+            (&[0x13, 0x08, 0x56, 0xe5, 0x9d, 0x48, 0x80], 29, 48_000, 2, 2_048, "mp4a.40.29"),
         ] {
             let p = Params::parse_config(config).unwrap();
-            assert_eq!((p.object_type, p.sample_rate, p.channels), (object_type, rate, channels));
+            let read = (p.object_type, p.sample_rate, p.channels, p.frame_samples());
+            assert_eq!(read, (object_type, rate, channels, samples), "{config:02x?}");
             assert_eq!(p.codec_string(), string);
+            for end in 0..config.len() {
+                let _ = Params::parse_config(&config[..end]).map(|p| p.frame_samples());
+            }
         }
         for bad in [&[][..], &[0x14], &[0x00, 0x00], &[0x17, 0xff, 0xff], &[0xff; 65]] {
             assert!(Params::parse_config(bad).is_err(), "{bad:?}");
@@ -143,7 +204,14 @@ mod tests {
         assert_eq!((adts.header_len, adts.frame_len), (7, 19));
         assert_eq!((adts.params.sample_rate, adts.params.channels), (16_000, 1));
         assert_eq!(adts.params.config[..], [0x14, 0x08]);
-        assert_eq!(super::adts(&[0xff, 0xf1, 0x60]), None);
+        // With a checksum the header is two bytes longer.
+        let adts = super::adts(&[0xff, 0xf0, 0x60, 0x40, 0x02, 0x7f, 0xfc]).unwrap();
+        assert_eq!((adts.header_len, adts.frame_len), (9, 19));
+        for end in 0..7 {
+            assert_eq!(super::adts(&header[..end]), None);
+        }
+        // Shorter than its own header.
+        assert_eq!(super::adts(&[0xff, 0xf1, 0x60, 0x40, 0x00, 0x1f, 0xfc]), None);
         assert_eq!(super::adts(&[0x21; 9]), None);
     }
 }

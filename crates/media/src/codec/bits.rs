@@ -1,23 +1,31 @@
-//! A bit reader with Exp-Golomb codes (ITU-T H.264 clause 9.1), over bytes with emulation
-//! prevention removed on the fly.
+//! A bit reader with Exp-Golomb codes (ITU-T H.264 clause 9.1), over NAL units with emulation
+//! prevention removed on the fly, or over plain bytes.
 
 use super::Error;
 
-/// Reads bits from the most significant down. `03` after two zero bytes is skipped.
+/// Reads bits from the most significant down.
 pub(crate) struct Bits<'a> {
     data: &'a [u8],
     byte: usize,
     bit: u8,
     zeros: u8,
+    escaped: bool,
 }
 
 impl<'a> Bits<'a> {
+    /// Over a NAL unit: `03` after two zero bytes is skipped.
     pub(crate) const fn new(data: &'a [u8]) -> Self {
-        Self { data, byte: 0, bit: 0, zeros: 0 }
+        Self { data, byte: 0, bit: 0, zeros: 0, escaped: true }
+    }
+
+    /// Over bytes that mean what they say.
+    pub(crate) const fn plain(data: &'a [u8]) -> Self {
+        Self { data, byte: 0, bit: 0, zeros: 0, escaped: false }
     }
 
     pub(crate) fn bit(&mut self) -> Result<bool, Error> {
-        if self.bit == 0 && self.zeros >= 2 && self.data.get(self.byte) == Some(&3) {
+        let escape = self.escaped && self.bit == 0 && self.zeros >= 2;
+        if escape && self.data.get(self.byte) == Some(&3) {
             self.byte += 1;
             self.zeros = 0;
         }
@@ -98,6 +106,7 @@ mod tests {
     fn skips_emulation_prevention_and_ends_politely() {
         let mut b = Bits::new(&[0, 0, 3, 1]);
         assert_eq!(b.bits(24), Ok(1));
+        assert_eq!(Bits::plain(&[0, 0, 3, 1]).bits(32), Ok(0x301));
         assert_eq!(b.bit(), Err(Error::Truncated));
         assert_eq!(Bits::new(&[0; 8]).ue(), Err(Error::Malformed("Exp-Golomb code")));
     }

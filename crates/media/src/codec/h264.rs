@@ -113,6 +113,14 @@ impl Params {
         })
     }
 
+    /// `chroma_format_idc`, bits per luma sample and bits per chroma sample, as `avcC` wants them.
+    /// (1, 8, 8), which is what cameras send, where the set does not say.
+    pub fn chroma_and_depths(&self) -> (u8, u8, u8) {
+        let mut bits = Bits::new(self.sps.get(4..).unwrap_or_default());
+        format(&mut bits, self.profile)
+            .map_or((1, 8, 8), |f| (f.chroma, f.luma_bits, f.chroma_bits))
+    }
+
     /// RFC 6381: `avc1.PPCCLL`.
     pub fn codec_string(&self) -> String {
         format!("avc1.{:02X}{:02X}{:02X}", self.profile, self.constraints, self.level)
@@ -122,21 +130,39 @@ impl Params {
 /// Longest parameter set that is read: `avcC` has 16 bits for it.
 pub const SET_BYTES_MAX: usize = 65_535;
 
+/// How samples are stored.
+struct Format {
+    chroma: u8,
+    separate: bool,
+    luma_bits: u8,
+    chroma_bits: u8,
+}
+
+const fn has_format(profile: u8) -> bool {
+    matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+}
+
+/// The start of a sequence parameter set, up to and with the bit depths.
+fn format(bits: &mut Bits<'_>, profile: u8) -> Result<Format, Error> {
+    let byte = |value: u32| u8::try_from(value).unwrap_or(u8::MAX);
+    bits.ue_max(31, "seq_parameter_set_id")?;
+    let mut format = Format { chroma: 1, separate: false, luma_bits: 8, chroma_bits: 8 };
+    if has_format(profile) {
+        format.chroma = byte(bits.ue_max(3, "chroma_format_idc")?);
+        format.separate = format.chroma == 3 && bits.bit()?;
+        format.luma_bits = 8 + byte(bits.ue_max(6, "bit_depth_luma")?);
+        format.chroma_bits = 8 + byte(bits.ue_max(6, "bit_depth_chroma")?);
+    }
+    Ok(format)
+}
+
 /// Everything up to and with the cropping rectangle; clause 7.3.2.1.1.
 fn size(bits: &mut Bits<'_>, profile: u8) -> Result<(u32, u32), Error> {
-    bits.ue_max(31, "seq_parameter_set_id")?;
-    let mut chroma = 1;
-    let mut separate = false;
-    if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
-        chroma = bits.ue_max(3, "chroma_format_idc")?;
-        if chroma == 3 {
-            separate = bits.bit()?;
-        }
-        bits.ue_max(6, "bit_depth_luma")?;
-        bits.ue_max(6, "bit_depth_chroma")?;
+    let format = format(bits, profile)?;
+    if has_format(profile) {
         bits.bit()?;
         if bits.bit()? {
-            for list in 0..if chroma == 3 { 12 } else { 8 } {
+            for list in 0..if format.chroma == 3 { 12 } else { 8 } {
                 if bits.bit()? {
                     scaling_list(bits, if list < 6 { 16 } else { 64 })?;
                 }
@@ -158,7 +184,8 @@ fn size(bits: &mut Bits<'_>, profile: u8) -> Result<(u32, u32), Error> {
         }
         _ => {}
     }
-    bits.ue_max(16, "max_num_ref_frames")?;
+    // Cameras exceed the standard's 16, and nothing here depends on it.
+    bits.ue()?;
     bits.bit()?;
     let width = (bits.ue_max(1023, "width")? + 1) * 16;
     let map_units = bits.ue_max(1023, "height")? + 1;
@@ -168,27 +195,45 @@ fn size(bits: &mut Bits<'_>, profile: u8) -> Result<(u32, u32), Error> {
     }
     bits.bit()?;
     let fields = if frame_mbs_only { 1 } else { 2 };
-    let height = map_units * 16 * fields;
-    if !bits.bit()? {
-        return Ok((width, height));
-    }
-    let (unit_x, unit_y) = match chroma {
-        _ if separate => (1, 1),
-        0 | 3 => (1, 1),
+    let chroma = if format.separate { 0 } else { format.chroma };
+    let (unit_x, unit_y) = crop_unit(chroma);
+    Ok(cropped(bits, (width, map_units * 16 * fields), (unit_x, unit_y * fields)))
+}
+
+/// Luma samples per unit of the cropping rectangle, H.264 clause 7.4.2.1.1 and H.265 clause
+/// 7.4.3.2.1.
+pub(super) const fn crop_unit(chroma_format: u8) -> (u32, u32) {
+    match chroma_format {
         1 => (2, 2),
-        _ => (2, 1),
-    };
+        2 => (2, 1),
+        _ => (1, 1),
+    }
+}
+
+/// Reads a cropping rectangle and takes it off `size`. One that is not all there or leaves
+/// nothing is passed over, as decoders do.
+pub(super) fn cropped(bits: &mut Bits<'_>, size: (u32, u32), unit: (u32, u32)) -> (u32, u32) {
+    rectangle(bits, size, unit).ok().flatten().unwrap_or(size)
+}
+
+fn rectangle(
+    bits: &mut Bits<'_>,
+    (width, height): (u32, u32),
+    (unit_x, unit_y): (u32, u32),
+) -> Result<Option<(u32, u32)>, Error> {
+    if !bits.bit()? {
+        return Ok(None);
+    }
     let mut crop = [0_u32; 4];
     for side in &mut crop {
-        *side = bits.ue_max(16_384, "cropping")?;
+        *side = bits.ue()?;
     }
     let [left, right, top, bottom] = crop;
-    let width = width.checked_sub((left + right) * unit_x);
-    let height = height.checked_sub((top + bottom) * unit_y * fields);
-    match (width, height) {
-        (Some(w @ 1..), Some(h @ 1..)) => Ok((w, h)),
-        _ => Err(Error::Malformed("cropping leaves nothing")),
-    }
+    let less = |size: u32, a: u32, b: u32, unit: u32| {
+        let gone = a.checked_add(b)?.checked_mul(unit)?;
+        size.checked_sub(gone).filter(|rest| *rest > 0)
+    };
+    Ok(less(width, left, right, unit_x).zip(less(height, top, bottom, unit_y)))
 }
 
 fn scaling_list(bits: &mut Bits<'_>, len: u32) -> Result<(), Error> {

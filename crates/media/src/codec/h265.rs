@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::bits::Bits;
-use super::h264::{SET_BYTES_MAX, rate};
+use super::h264::{SET_BYTES_MAX, crop_unit, cropped, rate};
 use super::{Error, nal};
 
 /// Video parameter set.
@@ -119,8 +119,7 @@ impl Params {
         let space = ["", "A", "B", "C"][usize::from(general >> 6)];
         let tier = if general & 0x20 == 0 { 'L' } else { 'H' };
         let compatibility = u32::from_be_bytes([c0, c1, c2, c3]).reverse_bits();
-        let mut out =
-            format!("hvc1.{space}{}.{compatibility:X}.{tier}{level}", general & 0x1f);
+        let mut out = format!("hvc1.{space}{}.{compatibility:X}.{tier}{level}", general & 0x1f);
         let used = constraints.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
         for byte in constraints.iter().take(used) {
             out.push_str(&format!(".{byte:X}"));
@@ -155,31 +154,13 @@ fn main(bits: &mut Bits<'_>) -> Result<Main, Error> {
     let separate = chroma == 3 && bits.bit()?;
     let width = bits.ue_max(16_384, "width")?;
     let height = bits.ue_max(16_384, "height")?;
-    let mut crop = [0_u32; 4];
-    if bits.bit()? {
-        for side in &mut crop {
-            *side = bits.ue_max(16_384, "cropping")?;
-        }
+    if width == 0 || height == 0 {
+        return Err(Error::Malformed("empty picture"));
     }
-    let (unit_x, unit_y) = match chroma {
-        _ if separate => (1, 1),
-        1 => (2, 2),
-        2 => (2, 1),
-        _ => (1, 1),
-    };
-    let [left, right, top, bottom] = crop;
-    let width = width.checked_sub((left + right) * unit_x);
-    let height = height.checked_sub((top + bottom) * unit_y);
-    match (width, height) {
-        (Some(width @ 1..), Some(height @ 1..)) => Ok(Main {
-            width,
-            height,
-            profile_tier_level,
-            chroma: u8::try_from(chroma).unwrap_or(1),
-            sub_layers,
-        }),
-        _ => Err(Error::Malformed("cropping leaves nothing")),
-    }
+    let chroma = u8::try_from(chroma).unwrap_or(1);
+    let unit = crop_unit(if separate { 0 } else { chroma });
+    let (width, height) = cropped(bits, (width, height), unit);
+    Ok(Main { width, height, profile_tier_level, chroma, sub_layers })
 }
 
 /// The part of clause 7.3.3 behind the general level.
