@@ -102,11 +102,7 @@ impl Path {
 
     pub(crate) fn stats(&self) -> Stats {
         let state = self.lock();
-        Stats {
-            subscribers: state.cursors.len(),
-            ring_bytes: state.ring.bytes(),
-            ..state.stats
-        }
+        Stats { subscribers: state.cursors.len(), ring_bytes: state.ring.bytes(), ..state.stats }
     }
 }
 

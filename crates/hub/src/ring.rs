@@ -58,8 +58,7 @@ impl Ring {
     }
 
     pub(crate) fn push(&mut self, frame: Frame, has_video: bool) {
-        let starts = frame.random_access
-            && (!has_video || frame.params.kind() == TrackKind::Video);
+        let starts = frame.random_access && (!has_video || frame.params.kind() == TrackKind::Video);
         if starts {
             self.group = Some(self.end());
         }
