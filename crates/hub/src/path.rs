@@ -58,8 +58,9 @@ struct Cursor {
     at: u64,
     /// Number of the next mark to hand out.
     mark: u64,
-    /// Time of the last frame handed out: where a gap begins.
-    last: Wall,
+    /// Time of the last frame handed out, or of the first there was to hand out: where a gap
+    /// begins.
+    last: Option<Wall>,
 }
 
 /// Marks kept for subscribers that have not seen them; a camera that reconnects more often than
@@ -120,6 +121,9 @@ impl State {
     }
 
     fn trim(&mut self) {
+        for cursor in self.cursors.iter_mut().filter(|c| c.last.is_none()) {
+            cursor.last = self.ring.get(cursor.at).map(|f| f.wall);
+        }
         let oldest = |kind| self.cursors.iter().filter(|c| c.kind == kind).map(|c| c.at).min();
         let (live, lossless) = (oldest(Kind::Live), oldest(Kind::Lossless));
         self.ring.trim(live, lossless);
@@ -139,7 +143,7 @@ impl State {
         let frame = self.ring.get(cursor.at)?.clone();
         let cursor_now = &mut self.cursors[index];
         cursor_now.at += 1;
-        cursor_now.last = frame.wall;
+        cursor_now.last = Some(frame.wall);
         Some(Item::Frame { seq: cursor.at, frame })
     }
 
@@ -172,7 +176,8 @@ impl State {
         self.cursors[index].at = to;
         self.stats.lost += to - cursor.at;
         let until = self.ring.get(to).map(|f| f.wall);
-        Item::Gap(Gap { from: cursor.last, to: until, cause: Cause::Shed })
+        let from = cursor.last.or(until).unwrap_or_default();
+        Item::Gap(Gap { from, to: until, cause: Cause::Shed })
     }
 }
 
@@ -250,7 +255,7 @@ impl Subscriber {
             let at = state.ring.newest_group();
             // The publication that is on now is the last mark, if its frames are what comes next.
             let mark = state.marks_end() - u64::from(state.tracks.is_some());
-            state.cursors.push(Cursor { id, kind, at, mark, last: Wall::default() });
+            state.cursors.push(Cursor { id, kind, at, mark, last: None });
             id
         };
         Self { path, id }

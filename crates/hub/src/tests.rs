@@ -129,6 +129,21 @@ fn a_lossless_reader_gets_everything_within_its_budget_and_a_gap_beyond() {
 }
 
 #[test]
+fn a_reader_that_never_read_is_told_where_its_gap_begins() {
+    let hub = Hub::new();
+    let mut s = hub.subscribe("a", Kind::Lossless);
+    let publisher = hub.publish("a", vec![track()]).unwrap();
+    for n in 70..170 {
+        publisher.push(frame(n, 10, 1 << 20));
+    }
+    let gap = drain(&mut s).into_iter().find_map(|i| match i {
+        Item::Gap(gap) => Some(gap),
+        _ => None,
+    });
+    assert_eq!(gap.map(|g| g.from), Some(Wall(7_000_000)));
+}
+
+#[test]
 fn memory_is_bounded_without_readers_and_with_endless_groups() {
     let hub = Hub::new();
     let publisher = hub.publish("a", vec![track()]).unwrap();
