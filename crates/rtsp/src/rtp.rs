@@ -8,11 +8,13 @@ use crate::Error;
 /// Bytes of the fixed header.
 pub const HEADER_BYTES: usize = 12;
 
-/// A packet that borrows its payload. CSRCs, header extension and padding are passed over.
+/// A packet that borrows its payload. CSRCs and padding are passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// The fixed header.
     pub header: Header,
+    /// The header extension, if there is one: what its profile calls it, and its words.
+    pub extension: Option<(u16, &'a [u8])>,
     /// Without padding; may be empty.
     pub payload: &'a [u8],
 }
@@ -57,10 +59,14 @@ impl<'a> Packet<'a> {
             return Err(Error::Malformed("RTP version"));
         }
         rest = rest.get(usize::from(first & 15) * 4..).ok_or(Error::Truncated)?;
+        let mut extension = None;
         if first & 0x10 != 0 {
-            let (head, behind) = rest.split_first_chunk::<4>().ok_or(Error::Truncated)?;
-            let words = usize::from(u16::from_be_bytes([head[2], head[3]]));
-            rest = behind.get(words * 4..).ok_or(Error::Truncated)?;
+            let (&[p1, p0, w1, w0], behind) =
+                rest.split_first_chunk::<4>().ok_or(Error::Truncated)?;
+            let words = usize::from(u16::from_be_bytes([w1, w0]));
+            let (body, behind) = behind.split_at_checked(words * 4).ok_or(Error::Truncated)?;
+            extension = Some((u16::from_be_bytes([p1, p0]), body));
+            rest = behind;
         }
         if first & 0x20 != 0 {
             let padding = usize::from(rest.last().copied().ok_or(Error::Truncated)?);
@@ -74,7 +80,7 @@ impl<'a> Packet<'a> {
             timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
             ssrc: u32::from_be_bytes([i0, i1, i2, i3]),
         };
-        Ok(Self { header, payload: rest })
+        Ok(Self { header, extension, payload: rest })
     }
 }
 
@@ -167,16 +173,18 @@ mod tests {
     fn what_is_built_reads_back_and_extras_are_passed_over() {
         let mut bytes = HEADER.to_bytes().to_vec();
         bytes.extend_from_slice(b"abc");
-        assert_eq!(Packet::parse(&bytes), Ok(Packet { header: HEADER, payload: b"abc" }));
+        let plain = Packet { header: HEADER, extension: None, payload: b"abc" };
+        assert_eq!(Packet::parse(&bytes), Ok(plain));
 
         let mut odd = bytes[..12].to_vec();
         odd[0] = 0x80 | 0x20 | 0x10 | 1;
         odd.extend_from_slice(&[9; 4]);
         odd.extend_from_slice(&[0xbe, 0xde, 0, 1, 1, 2, 3, 4]);
         odd.extend_from_slice(b"abc\0\x02");
-        assert_eq!(Packet::parse(&odd), Ok(Packet { header: HEADER, payload: b"abc" }));
+        let extension = Some((0xbede, &[1, 2, 3, 4][..]));
+        assert_eq!(Packet::parse(&odd), Ok(Packet { extension, ..plain }));
         for end in 0..odd.len() {
-            assert!(Packet::parse(&odd[..end]).is_ok_and(|p| p.payload.len() < 4) || end < 27);
+            assert!(Packet::parse(&odd[..end]).is_ok_and(|p| p.payload.len() < 4) || end < 28);
         }
     }
 

@@ -60,12 +60,17 @@ impl Url {
             return Err(Error::Malformed("no host"));
         }
         let port = match port {
-            "" => if tls { PORT_TLS } else { PORT },
+            "" => {
+                if tls {
+                    PORT_TLS
+                } else {
+                    PORT
+                }
+            }
             digits => digits.parse().ok().filter(|p| *p > 0).ok_or(Error::Malformed("port"))?,
         };
         let path = path.split('#').next().unwrap_or("");
-        let url =
-            Self { tls, host: host.to_ascii_lowercase(), port, path: path.to_owned() };
+        let url = Self { tls, host: host.to_ascii_lowercase(), port, path: path.to_owned() };
         Ok((url, user.map(credentials)))
     }
 
@@ -120,7 +125,8 @@ fn split(rest: &str) -> (Option<&str>, &str, &str, &str) {
         && authority.rsplit(':').next().is_some_and(|p| p.parse::<u16>().is_err())
         && !authority.starts_with('[')
     {
-        let end = rest.get(at..).and_then(|r| r.find(['/', '?', '#'])).map_or(rest.len(), |e| at + e);
+        let end =
+            rest.get(at..).and_then(|r| r.find(['/', '?', '#'])).map_or(rest.len(), |e| at + e);
         (authority, path) = rest.split_at(end);
     }
     let (user, place) = match authority.rsplit_once('@') {
@@ -155,7 +161,7 @@ fn credentials(info: &str) -> (String, Secret) {
     (percent_decode(user), Secret::new(percent_decode(password)))
 }
 
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

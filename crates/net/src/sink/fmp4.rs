@@ -10,14 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hub::{Hub, Item, Kind, Subscriber};
-use media::codec::Codec;
+use media::codec::{Codec, h264, h265, nal};
 use media::{Frame, Params, Rate, Ticks, Track, TrackId, TrackKind, Wall};
 use mp4::{InitTrack, Run, Sample};
 use stdx::{Error, Kind as ErrorKind, Result};
 
-/// Fragments remembered per path, in number and in bytes.
-const MEMO_FRAMES_MAX: usize = 256;
-const MEMO_BYTES_MAX: usize = 4 << 20;
+use super::memo::Memo;
 
 /// How often a viewer is told which instant the media time stands for.
 const WALL_EVERY_US: i64 = 1_000_000;
@@ -103,6 +101,8 @@ pub struct Viewer {
     muxer: Arc<Mutex<Muxer>>,
     init: u32,
     wall_sent: Option<Wall>,
+    /// A picture is missing: the next one that can be decoded alone is waited for.
+    broken: bool,
     queue: VecDeque<Event>,
 }
 
@@ -127,6 +127,7 @@ impl Viewer {
             muxer: live.muxer(path),
             init: 0,
             wall_sent: None,
+            broken: false,
             queue: VecDeque::new(),
         })
     }
@@ -149,7 +150,19 @@ impl Viewer {
 
     fn frame(&mut self, seq: u64, frame: &Frame) {
         let active = self.hub.active_tracks(&self.path);
-        let Some(muxed) = lock(&self.muxer).mux(seq, frame, active) else { return };
+        let muxed = match lock(&self.muxer).mux(seq, frame, active) {
+            Ok(muxed) => muxed,
+            Err(Miss::Gone) if !self.broken => {
+                self.broken = true;
+                self.queue.push_back(Event::Drop { frames: 1 });
+                return;
+            }
+            Err(_) => return,
+        };
+        self.broken &= !(frame.random_access && muxed.video);
+        if self.broken {
+            return;
+        }
         if muxed.init.id != self.init {
             if !(frame.random_access && muxed.video) {
                 return;
@@ -198,8 +211,15 @@ struct Muxer {
     audio_on: bool,
     epoch: Option<Wall>,
     lanes: Vec<Lane>,
-    memo: VecDeque<(u64, Muxed)>,
-    memo_bytes: usize,
+    memo: Memo<Muxed>,
+}
+
+/// Why there is nothing to send of a frame.
+enum Miss {
+    /// It is not wanted, or nothing can be begun with yet.
+    Unwanted,
+    /// Other viewers have gone on and it is forgotten.
+    Gone,
 }
 
 impl Muxer {
@@ -212,8 +232,7 @@ impl Muxer {
             audio_on: false,
             epoch: None,
             lanes: Vec::new(),
-            memo: VecDeque::new(),
-            memo_bytes: 0,
+            memo: Memo::new(),
         }
     }
 
@@ -238,14 +257,25 @@ impl Muxer {
         (video, audio)
     }
 
-    fn mux(&mut self, seq: u64, frame: &Frame, active: u32) -> Option<Muxed> {
-        if let Ok(at) = self.memo.binary_search_by_key(&seq, |(s, _)| *s) {
-            return self.memo.get(at).map(|(_, m)| m.clone());
+    fn mux(&mut self, seq: u64, frame: &Frame, active: u32) -> Result<Muxed, Miss> {
+        if let Some(muxed) = self.memo.get(seq) {
+            return Ok(muxed.clone());
         }
         let video = frame.params.kind() == TrackKind::Video;
+        if self.memo.has_passed(seq) {
+            return Err(if video { Miss::Gone } else { Miss::Unwanted });
+        }
         if video && frame.random_access {
             self.refresh(frame, active);
         }
+        let muxed = self.fragment(seq, frame, video).ok_or(Miss::Unwanted)?;
+        let starts = video && frame.random_access;
+        self.memo.push(seq, frame.wall, starts, muxed.data.len(), muxed.clone());
+        Ok(muxed)
+    }
+
+    /// `moof` and `mdat` of one frame.
+    fn fragment(&mut self, seq: u64, frame: &Frame, video: bool) -> Option<Muxed> {
         let init = Arc::clone(self.init.as_ref()?);
         let epoch = *self.epoch.get_or_insert(frame.wall);
         let lane = self.lanes.iter_mut().find(|l| l.track == frame.track)?;
@@ -264,21 +294,7 @@ impl Muxer {
         data.put_slice(&frame.data);
         let shown = i64::try_from(time).ok()?.saturating_add(frame.pts.since(frame.dts).0);
         let media_s = rate.to_us(Ticks(shown)) as f64 / 1e6;
-        let muxed = Muxed { init, video, media_s, data: data.freeze() };
-        self.remember(seq, muxed.clone());
-        Some(muxed)
-    }
-
-    fn remember(&mut self, seq: u64, muxed: Muxed) {
-        if self.memo.back().is_some_and(|(last, _)| *last >= seq) {
-            return;
-        }
-        self.memo_bytes += muxed.data.len();
-        self.memo.push_back((seq, muxed));
-        while self.memo.len() > MEMO_FRAMES_MAX || self.memo_bytes > MEMO_BYTES_MAX {
-            let Some((_, old)) = self.memo.pop_front() else { break };
-            self.memo_bytes -= old.data.len();
-        }
+        Some(Muxed { init, video, media_s, data: data.freeze() })
     }
 
     /// Makes a new init segment if this random-access picture needs one.
@@ -288,7 +304,7 @@ impl Muxer {
         if video.id != frame.track {
             return;
         }
-        let same = self.video_params.as_ref().is_some_and(|p| **p == *frame.params);
+        let same = self.video_params.as_ref().is_some_and(|p| continues(p, frame));
         if self.init.is_some() && same && self.audio_on == audio.is_some() {
             return;
         }
@@ -310,6 +326,26 @@ impl Muxer {
                 self.lanes.push(Lane::new(track, number, rate, frame.params.frame_rate()));
             }
         }
+    }
+}
+
+/// Whether a player that was given `known` can go on with `frame`: sets that differ in bytes only
+/// are read from the pictures that carry them.
+fn continues(known: &Params, frame: &Frame) -> bool {
+    let new = &*frame.params;
+    let alike =
+        known.codec_string() == new.codec_string() && known.resolution() == new.resolution();
+    known == new || alike && carries_sets(frame)
+}
+
+fn carries_sets(frame: &Frame) -> bool {
+    let has = |kind: u8, of: fn(u8) -> u8| {
+        nal::prefixed(&frame.data).any(|u| u.first().is_some_and(|first| of(*first) == kind))
+    };
+    match frame.params.codec() {
+        Codec::H264 => [h264::SPS, h264::PPS].iter().all(|k| has(*k, h264::unit_type)),
+        Codec::H265 => [h265::VPS, h265::SPS, h265::PPS].iter().all(|k| has(*k, h265::unit_type)),
+        _ => false,
     }
 }
 

@@ -6,6 +6,7 @@
 //! queue here, and skips to the newest group.
 
 mod egress;
+mod ports;
 mod viewer;
 
 use std::net::SocketAddr;
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 use ::rtsp::auth::ServerAuth;
 use hub::Hub;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Stop;
 use egress::Egresses;
+use ports::Ports;
 use viewer::Viewer;
 
 /// How viewers are served.
@@ -41,17 +43,11 @@ pub const VIEWERS_MAX: usize = 2_048;
 /// A TLS handshake that takes longer has failed.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Both UDP sockets that all viewers share: RTP on the even port, RTCP on the next.
-pub(crate) struct Ports {
-    pub(crate) rtp: UdpSocket,
-    pub(crate) rtcp: UdpSocket,
-}
-
-pub(crate) struct Shared {
-    pub(crate) hub: Hub,
-    pub(crate) config: Config,
-    pub(crate) egresses: Egresses,
-    pub(crate) ports: Option<Ports>,
+struct Shared {
+    hub: Hub,
+    config: Config,
+    egresses: Egresses,
+    ports: Option<Ports>,
     viewers: AtomicUsize,
 }
 
@@ -66,12 +62,15 @@ pub async fn serve(
     mut stop: Stop,
 ) -> std::io::Result<()> {
     let address = listener.local_addr()?;
-    let ports = if config.udp { ports(address).await } else { None };
+    let ports = if config.udp { Ports::bind(address).await } else { None };
+    if config.udp && ports.is_none() {
+        tracing::warn!("no pair of UDP ports is free; viewers are served over TCP only");
+    }
     let egresses = Egresses::new();
-    let shared =
-        Arc::new(Shared { hub, config, egresses, ports, viewers: AtomicUsize::new(0) });
+    let shared = Arc::new(Shared { hub, config, egresses, ports, viewers: AtomicUsize::new(0) });
     loop {
         let (tcp, peer) = tokio::select! {
+            () = listen(&shared.ports) => continue,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(e) => {
@@ -112,17 +111,9 @@ async fn welcome(shared: &Arc<Shared>, tcp: TcpStream, peer: SocketAddr, stop: S
     }
 }
 
-async fn ports(address: SocketAddr) -> Option<Ports> {
-    for _ in 0..64 {
-        let rtp = UdpSocket::bind((address.ip(), 0)).await.ok()?;
-        let port = rtp.local_addr().ok()?.port();
-        if port % 2 == 1 {
-            continue;
-        }
-        if let Ok(rtcp) = UdpSocket::bind((address.ip(), port + 1)).await {
-            return Some(Ports { rtp, rtcp });
-        }
+async fn listen(ports: &Option<Ports>) {
+    match ports {
+        Some(ports) => ports.run().await,
+        None => std::future::pending().await,
     }
-    tracing::warn!("no pair of UDP ports is free; viewers are served over TCP only");
-    None
 }

@@ -7,7 +7,7 @@ mod udp;
 
 use std::time::{Duration, Instant};
 
-use ::rtsp::quirk::{Quirk, QuirkCounts};
+use ::rtsp::quirk::Quirk;
 use hub::{Hub, Item, Kind as HubKind};
 use media::{Cause, Frame, TrackKind};
 use stdx::{Backoff, Error, Kind, Result, Secret};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::{State, Status, Trouble};
 use crate::tls::Trust;
 use crate::{Stop, Stopper, now, random};
-use session::{End, Session};
+use session::{End, Memory, Session};
 
 pub use ::rtsp::client::Transport;
 
@@ -59,8 +59,10 @@ pub async fn run(
 ) {
     let mut reach = Backoff::new(REACH.0, REACH.1);
     let mut refused = Backoff::new(REFUSED.0, REFUSED.1);
-    let mut counts = QuirkCounts::default();
+    let mut memory = Memory::default();
     let mut plan = config;
+    // Who refuses both transports refuses.
+    let mut switched = false;
     while !stop.is_wanted() {
         report.send_modify(|s| {
             s.attempts += 1;
@@ -69,9 +71,10 @@ pub async fn run(
                 set(s, State::Connecting, None);
             }
         });
-        let session = Session::new(&hub, &path, &plan, &report, counts.clone());
-        let (end, seen) = session.run(&mut stop).await;
-        counts = seen;
+        let session = Session::new(&hub, &path, &plan, &report, memory);
+        let end;
+        (end, memory) = session.run(&mut stop).await;
+        switched &= !matches!(&end, End::Broken { streamed, .. } if *streamed > Duration::ZERO);
         let wait = match end {
             End::Stopped => break,
             End::Broken { trouble, streamed } => {
@@ -90,13 +93,22 @@ pub async fn run(
                 reach.next(random())
             }
             End::Refused(trouble) => {
+                memory.booting |= matches!(trouble.code, "camera-path" | "camera-busy");
                 trouble_found(&report, State::Refused, trouble);
                 refused.next(random())
             }
             End::Other(transport, quirk) => {
-                counts.add(quirk);
+                memory.counts.add(quirk);
                 plan.transport = transport;
-                Duration::ZERO
+                if std::mem::replace(&mut switched, true) {
+                    let message = "the camera refuses both TCP and UDP".to_owned();
+                    let cause = Cause::BadStream;
+                    let trouble = Trouble { code: "camera-protocol", message, cause };
+                    trouble_found(&report, State::Refused, trouble);
+                    refused.next(random())
+                } else {
+                    Duration::ZERO
+                }
             }
             End::Redirected(url) => {
                 plan.url = url;
@@ -104,7 +116,7 @@ pub async fn run(
                 Duration::ZERO
             }
         };
-        report.send_modify(|s| s.quirks = counts.list());
+        report.send_modify(|s| s.quirks = memory.counts.list());
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop.wanted() => break,

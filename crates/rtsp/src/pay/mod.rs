@@ -12,12 +12,13 @@ mod g711;
 mod h264;
 mod h265;
 mod metadata;
-mod mjpeg;
+pub(crate) mod mjpeg;
 mod opus;
 
 use bytes::Bytes;
 use media::codec::Codec;
-use media::{Frame, Track, Wall};
+use media::codec::g711::Law;
+use media::{Frame, Params, Track, Wall};
 
 use crate::Error;
 use crate::rtcp::{self, SenderReport};
@@ -29,6 +30,8 @@ pub const MTU_UDP: usize = 1_400;
 pub const MTU_TCP: usize = 8_192;
 /// Largest packet that can be interleaved, bytes.
 const PACKET_BYTES_MAX: usize = 65_535;
+/// The first payload type that is given out to tracks without one of their own.
+const DYNAMIC_FIRST: u8 = 96;
 /// Below this no payload format has room to fragment, bytes.
 const PACKET_BYTES_MIN: usize = 64;
 const RTP_HEADER_BYTES: usize = rtp::HEADER_BYTES;
@@ -42,6 +45,21 @@ pub struct Packets {
     pub data: Bytes,
     /// Where in `data` each ends.
     pub ends: Vec<u32>,
+}
+
+/// The payload types of the tracks of one source, in order: the one that RFC 3551 gives a codec,
+/// else 96 and up.
+pub fn payload_types(tracks: &[Track]) -> Vec<u8> {
+    let mut dynamic = DYNAMIC_FIRST..=127;
+    let mut of = |track: &Track| match &*track.params {
+        Params::G711(p) if (p.sample_rate, p.channels) == (8_000, 1) => match p.law {
+            Law::Mu => 0,
+            Law::A => 8,
+        },
+        Params::Mjpeg(_) | Params::Pending(Codec::Mjpeg) => 26,
+        _ => dynamic.next().unwrap_or(127),
+    };
+    tracks.iter().map(&mut of).collect()
 }
 
 impl Packets {

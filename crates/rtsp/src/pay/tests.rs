@@ -130,7 +130,7 @@ fn h264_of_every_size_around_the_limit() {
     for len in 1..400 {
         let unit = vec![0x41; len];
         let got = payloads(&frame(h264_params(), units(&[&unit]), false), 100);
-        let body: usize = got.iter().map(|(_, p)| p.len() - 2).sum();
+        let body: usize = got.iter().map(|(_, p)| p.len().saturating_sub(2)).sum();
         assert_eq!(got.iter().filter(|(marker, _)| *marker).count(), 1);
         if len <= 88 {
             assert_eq!(got, [(true, unit)]);
@@ -184,7 +184,7 @@ fn aac_has_one_header_per_packet_with_the_whole_size() {
 
 #[test]
 fn g711_is_split_with_growing_timestamps() {
-    let params = g711::Params { law: g711::Law::A, sample_rate: 8_000, channels: 1 };
+    let params = g711::Params { law: Law::A, sample_rate: 8_000, channels: 1 };
     let mut sound = frame(Params::G711(params), vec![0xd5; 100], true);
     sound.discontinuity = true;
     let packets = packetizer(&sound, 64).packetize(&sound);

@@ -1,20 +1,14 @@
 //! What all RTSP viewers of a path share: the packetizers and the packets of recent frames.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ::rtsp::pay::{Packetizer, Packets};
+use ::rtsp::pay::{self, MTU_UDP, Packetizer, Packets};
 use bytes::Bytes;
-use media::{Frame, Track, Wall};
+use media::{Frame, Track, TrackKind, Wall};
 
+use super::super::memo::Memo;
 use crate::random;
-
-/// Frames whose packets are remembered; a viewer further behind than this skips.
-const MEMO_FRAMES_MAX: usize = 512;
-const MEMO_BYTES_MAX: usize = 8 << 20;
-
-/// Payload bytes per packet: fits an Ethernet frame with IPv6, UDP and room for a tunnel.
-const MTU: usize = 1_400;
 
 /// The egresses of all paths that have viewers.
 pub(super) struct Egresses(Mutex<HashMap<String, Weak<Egress>>>);
@@ -42,76 +36,85 @@ impl Egresses {
 
 pub(super) struct Egress {
     pub(super) tracks: Arc<[Track]>,
+    /// A group begins with a picture if there are any.
+    pub(super) has_video: bool,
     state: Mutex<State>,
 }
 
 struct State {
     packetizers: Vec<Packetizer>,
-    memo: VecDeque<(u64, Arc<Packets>)>,
-    bytes: usize,
+    memo: Memo<Arc<Packets>>,
 }
 
 impl Egress {
     fn new(tracks: Arc<[Track]>) -> Self {
-        let mut dynamic = 96_u8;
+        let types = pay::payload_types(&tracks);
+        // The tracks of one camera belong together, and nobody can tell which camera it is.
+        let cname = format!("{:016x}", random());
         let packetizers = tracks
             .iter()
+            .zip(types)
             .enumerate()
-            .map(|(index, track)| {
-                let payload_type = ::rtsp::pay::payload_type(track, &mut dynamic);
+            .map(|(index, (track, payload_type))| {
                 let [a, b] = [random(), random()];
                 // RFC 3550 wants all three unpredictable.
                 let (ssrc, seq, offset) = (a as u32, (a >> 32) as u16, b as u32);
                 let channel = u8::try_from(index * 2).unwrap_or(0);
-                Packetizer::new(track, payload_type, ssrc, seq, offset, MTU).with_channel(channel)
+                Packetizer::new(track, payload_type, ssrc, seq, offset, MTU_UDP)
+                    .channel(channel)
+                    .cname(&cname)
             })
             .collect();
-        let state = State { packetizers, memo: VecDeque::new(), bytes: 0 };
-        Self { tracks, state: Mutex::new(state) }
+        let has_video = tracks.iter().any(|t| t.kind() == TrackKind::Video);
+        let state = Mutex::new(State { packetizers, memo: Memo::new() });
+        Self { tracks, has_video, state }
     }
 
-    /// The packets of frame `seq`, made now if nobody needed them before.
+    /// Changed in whole steps; a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a viewer can begin with `frame`.
+    pub(super) fn starts(&self, frame: &Frame) -> bool {
+        frame.random_access && (!self.has_video || frame.params.kind() == TrackKind::Video)
+    }
+
+    /// The packets of frame `seq`, made now if nobody needed them before. `None` if others have
+    /// gone on and these packets are forgotten: sequence numbers only go forward.
     pub(super) fn packets(&self, seq: u64, frame: &Frame) -> Option<Arc<Packets>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(at) = state.memo.binary_search_by_key(&seq, |(s, _)| *s) {
-            return state.memo.get(at).map(|(_, p)| Arc::clone(p));
+        let index = self.index(frame)?;
+        let mut state = self.lock();
+        if let Some(packets) = state.memo.get(seq) {
+            return Some(Arc::clone(packets));
         }
-        if state.memo.back().is_some_and(|(newest, _)| *newest > seq) {
-            // Sequence numbers only go forward: what was passed over cannot be sent any more.
+        if state.memo.has_passed(seq) {
             return None;
         }
-        let index = self.tracks.iter().position(|t| t.id == frame.track)?;
         let packets = Arc::new(state.packetizers.get_mut(index)?.packetize(frame));
-        state.bytes += packets.data.len();
-        state.memo.push_back((seq, Arc::clone(&packets)));
-        while state.memo.len() > MEMO_FRAMES_MAX || state.bytes > MEMO_BYTES_MAX {
-            let Some((_, old)) = state.memo.pop_front() else { break };
-            state.bytes -= old.data.len();
-        }
+        let bytes = packets.data.len();
+        state.memo.push(seq, frame.wall, self.starts(frame), bytes, Arc::clone(&packets));
         Some(packets)
     }
 
-    /// Index of a track.
+    /// Index of a frame's track.
     pub(super) fn index(&self, frame: &Frame) -> Option<usize> {
         self.tracks.iter().position(|t| t.id == frame.track)
     }
 
-    /// Per track: SSRC, next sequence number, and the RTP time of `frame` if it is that track's.
-    pub(super) fn info(&self, index: usize) -> Option<(u32, u16)> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let p = state.packetizers.get(index)?;
-        Some((p.ssrc(), p.next_seq()))
+    /// The SSRC of every track.
+    pub(super) fn ssrcs(&self) -> Vec<u32> {
+        self.lock().packetizers.iter().map(Packetizer::ssrc).collect()
     }
 
     /// RTP time stamp of a frame.
     pub(super) fn rtp_time(&self, index: usize, frame: &Frame) -> Option<u32> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(state.packetizers.get(index)?.rtp_timestamp(frame))
+        Some(self.lock().packetizers.get(index)?.rtp_timestamp(frame))
     }
 
     /// A sender report that says which instant `frame` was.
     pub(super) fn report(&self, index: usize, frame: &Frame, wall: Wall) -> Option<Bytes> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         let p = state.packetizers.get(index)?;
         Some(p.sender_report(wall, p.rtp_timestamp(frame)))
     }

@@ -4,21 +4,27 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ::rtsp::pay::interleave;
 use ::rtsp::server::{Connection, Event, Input, Output, Presentation, Transport};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hub::{Item, Kind, Subscriber};
-use media::{Frame, Params, Track, TrackKind};
+use media::{Frame, Params, Track};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{sleep_until, timeout};
 
 use super::Shared;
 use super::egress::Egress;
+use super::ports::Heard;
 use crate::{Stop, now};
 
 /// A write that a viewer does not take for this long ends it.
 const WRITE_MAX: Duration = Duration::from_secs(10);
 /// Distance of sender reports.
 const REPORT: Duration = Duration::from_secs(5);
+/// Items of the hub that go into one write.
+const ITEMS_MAX: usize = 64;
+/// How long PLAY waits for a first frame.
+const PLAY_WAIT: Duration = Duration::from_millis(500);
 /// How long DESCRIBE waits for parameter sets that come only in band.
 const DESCRIBE_WAIT: Duration = Duration::from_secs(3);
 
@@ -32,7 +38,11 @@ pub(super) struct Viewer<'a> {
     transports: Vec<Option<Transport>>,
     /// When each track was last reported on.
     reported: Vec<Option<Instant>>,
+    /// Media flows; before it a frame that can be begun with is waited for.
     started: bool,
+    /// What was looked at before the answer to PLAY, and comes after it.
+    early: Vec<(u64, Frame)>,
+    heard: Vec<Heard>,
     out: Vec<Bytes>,
     skipped: u64,
     closing: bool,
@@ -46,19 +56,21 @@ impl<'a> Viewer<'a> {
             session_timeout_s: 60,
             udp: shared.ports.is_some(),
         };
-        let seed = std::array::from_fn(|_| crate::random().to_le_bytes()).concat();
-        let mut session = [0; 32];
-        session.copy_from_slice(&seed[..32]);
+        let words: [[u8; 8]; 4] = std::array::from_fn(|_| crate::random().to_le_bytes());
+        let mut seed = [0; 32];
+        seed.copy_from_slice(words.as_flattened());
         Self {
             shared,
             peer,
-            connection: Connection::new(config, session, now()),
+            connection: Connection::new(config, seed, now()),
             path: String::new(),
             egress: None,
             subscriber: None,
             transports: Vec::new(),
             reported: Vec::new(),
             started: false,
+            early: Vec::new(),
+            heard: Vec::new(),
             out: Vec::new(),
             skipped: 0,
             closing: false,
@@ -90,7 +102,12 @@ impl<'a> Viewer<'a> {
                     self.items(item);
                     Ok(())
                 }
-                () = sleep_until(deadline.into()) => self.connection.handle(now(), Input::Timeout),
+                () = sleep_until(deadline.into()) => {
+                    // All are asked, so that none is left for the next time.
+                    let heard = self.heard.iter().filter(|h| h.take()).count() > 0;
+                    let input = if heard { Input::Alive } else { Input::Timeout };
+                    self.connection.handle(now(), input)
+                }
                 () = stop.wanted() => break,
             };
             if let Err(e) = handled {
@@ -108,82 +125,84 @@ impl<'a> Viewer<'a> {
 
     /// Takes what the hub has and turns it into bytes.
     fn items(&mut self, first: Item) {
-        let mut next = Some(first);
+        self.item(first);
         // All that is there goes into one write; the bound keeps a burst from growing it.
-        for _ in 0..64 {
-            match next.take() {
-                Some(Item::Frame { seq, frame }) => self.frame(seq, &frame),
-                Some(Item::Skipped(frames)) => self.skipped += frames,
-                Some(Item::Published(tracks)) => {
-                    // Another publication than the one that was described: other tracks, other
-                    // parameters. The viewer has to ask again.
-                    if self.egress.as_ref().is_some_and(|e| !Arc::ptr_eq(&e.tracks, &tracks)) {
-                        self.closing = true;
-                    }
-                }
-                Some(Item::Unpublished(_)) => self.closing = true,
-                Some(Item::Gap(_)) => {}
-                None => break,
-            }
-            next = self.subscriber.as_mut().and_then(Subscriber::try_next);
+        for _ in 1..ITEMS_MAX {
+            let Some(item) = self.subscriber.as_mut().and_then(Subscriber::try_next) else { break };
+            self.item(item);
         }
-        if let Some(Item::Frame { seq, frame }) = next {
-            self.frame(seq, &frame);
+    }
+
+    fn item(&mut self, item: Item) {
+        match item {
+            Item::Frame { seq, frame } => self.frame(seq, &frame),
+            Item::Skipped(frames) => {
+                self.skipped += frames;
+                self.started = false;
+            }
+            Item::Published(tracks) => {
+                // Another publication than the one that was described: other tracks, other
+                // parameters. The viewer has to ask again.
+                if self.egress.as_ref().is_some_and(|e| !Arc::ptr_eq(&e.tracks, &tracks)) {
+                    self.closing = true;
+                }
+            }
+            Item::Unpublished(_) => self.closing = true,
+            Item::Gap(_) => {}
         }
     }
 
     fn frame(&mut self, seq: u64, frame: &Frame) {
         let Some(egress) = self.egress.clone() else { return };
         let Some(index) = egress.index(frame) else { return };
-        let Some(transport) = self.transports.get(index).copied().flatten() else {
-            // Numbered for all viewers even if this one does not want it.
-            let _ = egress.packets(seq, frame);
+        self.started |= egress.starts(frame);
+        if !self.started {
+            return;
+        }
+        // Numbered for all viewers even if this one does not want it.
+        let Some(packets) = egress.packets(seq, frame) else {
+            self.skipped += 1;
+            self.started = false;
             return;
         };
-        if !self.started {
-            // Sound may come first only where there are no pictures.
-            let video = egress.tracks.iter().any(|t| t.kind() == TrackKind::Video);
-            if video && !(frame.random_access && frame.params.kind() == TrackKind::Video) {
-                return;
-            }
-            self.started = true;
+        let Some(transport) = self.transports.get(index).copied().flatten() else { return };
+        if packets.is_empty() {
+            return;
         }
-        let Some(packets) = egress.packets(seq, frame) else { return };
-        let at = Instant::now();
-        let due = self.reported[index].is_none_or(|r| at.duration_since(r) >= REPORT);
-        let report = due.then(|| egress.report(index, frame, frame.wall)).flatten();
-        if report.is_some() {
-            self.reported[index] = Some(at);
-        }
+        let report = self.report(&egress, index, frame);
         match transport {
             Transport::Tcp { rtp, rtcp } => {
-                if let Some(report) = report {
-                    self.out.push(interleaved(rtcp, &report));
-                }
+                self.out.extend(report.map(|r| interleave(rtcp, &r)));
                 let standard = usize::from(rtp) == index * 2;
-                self.out.push(if standard {
-                    packets.data.clone()
-                } else {
-                    renumbered(&packets.data, &packets.ends, rtp)
+                self.out.push(match standard {
+                    true => packets.data.clone(),
+                    // For a viewer that wants its own numbers.
+                    false => packets.with_channel(rtp),
                 });
             }
             Transport::Udp { rtp, rtcp } => {
                 let Some(ports) = &self.shared.ports else { return };
-                let ip = self.peer.ip();
+                let to = |port| SocketAddr::new(self.peer.ip(), port);
                 if let Some(report) = report {
-                    let _ = ports.rtcp.try_send_to(&report, SocketAddr::new(ip, rtcp));
+                    ports.send(true, to(rtcp), &report);
                 }
-                let mut start = 0;
-                for &end in &packets.ends {
-                    let end = end as usize;
-                    // A full socket buffer loses the packet, as UDP does.
-                    if let Some(packet) = packets.data.get(start + 4..end) {
-                        let _ = ports.rtp.try_send_to(packet, SocketAddr::new(ip, rtp));
-                    }
-                    start = end;
+                for packet in packets.iter() {
+                    ports.send(false, to(rtp), packet);
                 }
             }
         }
+    }
+
+    /// A sender report, when one is due.
+    fn report(&mut self, egress: &Egress, index: usize, frame: &Frame) -> Option<Bytes> {
+        let at = Instant::now();
+        let last = self.reported.get_mut(index)?;
+        if last.is_some_and(|last| at.duration_since(last) < REPORT) {
+            return None;
+        }
+        let report = egress.report(index, frame, frame.wall)?;
+        *last = Some(at);
+        Some(report)
     }
 
     /// Carries out what the machine wants until it waits.
@@ -192,7 +211,12 @@ impl<'a> Viewer<'a> {
             match self.connection.poll() {
                 Output::Transmit(data) => self.out.push(data),
                 Output::Event(event) => self.event(event).await,
-                Output::Wait(at) => return at,
+                Output::Wait(at) => {
+                    for (seq, frame) in std::mem::take(&mut self.early) {
+                        self.frame(seq, &frame);
+                    }
+                    return at;
+                }
             }
         }
     }
@@ -204,15 +228,20 @@ impl<'a> Viewer<'a> {
                 if let Some(slot) = self.transports.get_mut(track) {
                     *slot = Some(transport);
                 }
-                if matches!(transport, Transport::Udp { .. })
+                if let Transport::Udp { rtp, rtcp } = transport
                     && let Some(ports) = &self.shared.ports
-                    && let Ok(address) = ports.rtp.local_addr()
                 {
-                    self.connection.udp_ready(track, address.port());
+                    for port in [rtp, rtcp] {
+                        self.heard.push(ports.listen(SocketAddr::new(self.peer.ip(), port)));
+                    }
+                    self.connection.udp_ready(track, ports.number());
                 }
             }
             Event::Play { tracks } => self.play(&tracks).await,
-            Event::Pause => self.subscriber = None,
+            Event::Pause => {
+                self.subscriber = None;
+                self.early.clear();
+            }
             Event::Teardown | Event::Closed => {
                 self.subscriber = None;
                 self.closing = true;
@@ -229,7 +258,7 @@ impl<'a> Viewer<'a> {
             return;
         };
         let egress = self.shared.egresses.get(&path, &tracks);
-        let ssrcs = (0..tracks.len()).filter_map(|i| egress.info(i)).map(|(ssrc, _)| ssrc).collect();
+        let ssrcs = egress.ssrcs();
         self.transports = vec![None; tracks.len()];
         self.reported = vec![None; tracks.len()];
         self.path = path;
@@ -243,7 +272,8 @@ impl<'a> Viewer<'a> {
         let tracks = self.shared.hub.tracks(path)?;
         let mut shown = tracks.to_vec();
         let mut subscriber = self.shared.hub.subscribe(path, Kind::Live);
-        let wanting = |shown: &[Track]| shown.iter().any(|t| matches!(*t.params, Params::Pending(_)));
+        let wanting =
+            |shown: &[Track]| shown.iter().any(|t| matches!(*t.params, Params::Pending(_)));
         let look = async {
             while wanting(&shown) {
                 if let Item::Frame { frame, .. } = subscriber.next().await
@@ -268,37 +298,37 @@ impl<'a> Viewer<'a> {
             }
         }
         let mut subscriber = self.shared.hub.subscribe(&self.path, Kind::Live);
-        // The first frame tells where the RTP clock stands; without one soon, RTP-Info is left
-        // out, which the standard allows.
-        let mut info = Vec::new();
-        let mut early = Vec::new();
-        let first = async {
-            loop {
-                if let Item::Frame { seq, frame } = subscriber.next().await {
-                    return (seq, frame);
+        match timeout(PLAY_WAIT, first_frame(&mut subscriber, &egress.tracks)).await {
+            Ok(Some(first)) => self.early.push(first),
+            // Another publication than the one that was described.
+            Ok(None) => self.closing = true,
+            // RTP-Info is left out, which the standard allows.
+            Err(_) => {}
+        }
+        let mut info: Vec<(usize, u16, u32)> = Vec::new();
+        if self.early.first().is_some_and(|(_, frame)| egress.starts(frame)) {
+            // Players put the tracks together by the times of their first packets, so as many of
+            // them are told as are there without waiting.
+            let kinds = egress.tracks.len();
+            while self.early.len() < ITEMS_MAX && covered(&self.early) < kinds {
+                let Some(Item::Frame { seq, frame }) = subscriber.try_next() else { break };
+                self.early.push((seq, frame));
+            }
+            for (seq, frame) in &self.early {
+                if let Some(index) = egress.index(frame)
+                    && let Some(packets) = egress.packets(*seq, frame)
+                    && info.iter().all(|(i, ..)| *i != index)
+                    && tracks.iter().any(|(i, _)| *i == index)
+                    && let Some(number) = first_number(&packets.data)
+                    && let Some(time) = egress.rtp_time(index, frame)
+                {
+                    info.push((index, number, time));
                 }
             }
-        };
-        if let Ok((seq, frame)) = timeout(Duration::from_millis(500), first).await {
-            if let Some(index) = egress.index(&frame)
-                && let Some(packets) = egress.packets(seq, &frame)
-                && let Some(number) = first_number(&packets.data)
-                && let Some(time) = egress.rtp_time(index, &frame)
-            {
-                info.push((index, number, time));
-            }
-            early.push((seq, frame));
         }
-        self.connection.play_info(&info);
         self.subscriber = Some(subscriber);
         self.started = false;
-        // The reply goes out before the media.
-        while let Output::Transmit(data) = self.connection.poll() {
-            self.out.push(data);
-        }
-        for (seq, frame) in early {
-            self.frame(seq, &frame);
-        }
+        self.connection.play_info(&info);
     }
 
     async fn write<W: AsyncWrite + Unpin>(&mut self, writer: &mut W) -> bool {
@@ -317,32 +347,32 @@ impl<'a> Viewer<'a> {
     }
 }
 
+/// The next frame of this publication; `None` if it has ended.
+async fn first_frame(subscriber: &mut Subscriber, tracks: &Arc<[Track]>) -> Option<(u64, Frame)> {
+    loop {
+        match subscriber.next().await {
+            Item::Frame { seq, frame } => return Some((seq, frame)),
+            Item::Published(other) if Arc::ptr_eq(&other, tracks) => {}
+            Item::Published(_) | Item::Unpublished(_) => return None,
+            Item::Skipped(_) | Item::Gap(_) => {}
+        }
+    }
+}
+
+/// How many tracks have a frame.
+fn covered(frames: &[(u64, Frame)]) -> usize {
+    let mut tracks = 0_u128;
+    for (_, frame) in frames {
+        tracks |= 1_u128.checked_shl(u32::from(frame.track.0)).unwrap_or(0);
+    }
+    usize::try_from(tracks.count_ones()).unwrap_or(0)
+}
+
 async fn next(subscriber: &mut Option<Subscriber>) -> Item {
     match subscriber {
         Some(subscriber) => subscriber.next().await,
         None => std::future::pending().await,
     }
-}
-
-fn interleaved(channel: u8, packet: &[u8]) -> Bytes {
-    let len = u16::try_from(packet.len()).unwrap_or(0).to_be_bytes();
-    let mut out = BytesMut::with_capacity(packet.len() + 4);
-    out.extend_from_slice(&[b'$', channel, len[0], len[1]]);
-    out.extend_from_slice(packet);
-    out.freeze()
-}
-
-/// The same packets on another channel, for a viewer that wants its own numbers.
-fn renumbered(data: &Bytes, ends: &[u32], channel: u8) -> Bytes {
-    let mut out = BytesMut::from(&data[..]);
-    let mut start = 0;
-    for &end in ends {
-        if let Some(byte) = out.get_mut(start + 1) {
-            *byte = channel;
-        }
-        start = end as usize;
-    }
-    out.freeze()
 }
 
 /// Sequence number of the first packet of a payloaded frame.

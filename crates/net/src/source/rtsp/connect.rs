@@ -119,16 +119,17 @@ async fn handshake(
     match timeout(ANSWER_MAX, connector.connect(name, tcp)).await {
         Ok(Ok(stream)) => Ok(Box::new(stream)),
         Ok(Err(e)) => {
-            let changed = match (trust, seen.get()) {
-                (Trust::Pin(Some(pin)), Some(certificate)) => certificate.sha256 != *pin,
-                _ => false,
-            };
-            if changed {
+            if let (Trust::Pin(Some(pin)), Some(shown)) = (trust, seen.get())
+                && shown.sha256 != *pin
+            {
+                // The page takes the fingerprint from this sentence, for a person to compare.
+                let sha256: String = shown.sha256.iter().map(|b| format!("{b:02x}")).collect();
                 return refuse(
                     "camera-certificate",
-                    "the camera's certificate has changed; check that it is your camera, then \
-                     accept the new certificate"
-                        .to_owned(),
+                    format!(
+                        "the camera's certificate has changed, its SHA-256 is now {sha256}; check \
+                         that it is your camera, then accept the new certificate"
+                    ),
                 );
             }
             if matches!(trust, Trust::Ca(_)) && seen.get().is_some() {

@@ -16,7 +16,7 @@ use super::super::{State, Status, Trouble};
 use super::connect::{self, Connected, Failure};
 use super::udp::{self, Pair};
 use super::{ANSWER_MAX, Config, set, stalled};
-use crate::tls::Seen;
+use crate::tls::{Seen, Trust};
 use crate::{Stop, now};
 
 /// How a session ended.
@@ -35,6 +35,17 @@ pub(super) enum End {
     Redirected(String),
 }
 
+/// What one session hands to the next.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory {
+    /// Seen so far, over all sessions.
+    pub(super) counts: QuirkCounts,
+    /// How this camera wants to be treated.
+    pub(super) learned: Learned,
+    /// It answered, and had no stream yet.
+    pub(super) booting: bool,
+}
+
 /// Bytes taken from the socket at once.
 const READ_BYTES: usize = 64 << 10;
 /// How often liveness is looked at.
@@ -49,7 +60,7 @@ pub(super) struct Session<'a> {
     path: &'a str,
     config: &'a Config,
     report: &'a watch::Sender<Status>,
-    counts: QuirkCounts,
+    memory: Memory,
     publisher: Option<Publisher>,
     tracks: Vec<Track>,
     pairs: Vec<Pair>,
@@ -69,7 +80,7 @@ impl<'a> Session<'a> {
         path: &'a str,
         config: &'a Config,
         report: &'a watch::Sender<Status>,
-        counts: QuirkCounts,
+        memory: Memory,
     ) -> Self {
         let started = Instant::now();
         Self {
@@ -77,7 +88,7 @@ impl<'a> Session<'a> {
             path,
             config,
             report,
-            counts,
+            memory,
             publisher: None,
             tracks: Vec::new(),
             pairs: Vec::new(),
@@ -92,8 +103,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs to the end; returns it with the quirks counted so far.
-    pub(super) async fn run(mut self, stop: &mut Stop) -> (End, QuirkCounts) {
+    /// Runs to the end; returns it with what the next session should know.
+    pub(super) async fn run(mut self, stop: &mut Stop) -> (End, Memory) {
         let end = tokio::select! {
             end = self.connect_and_drive() => end,
             () = stop.wanted() => End::Stopped,
@@ -107,7 +118,7 @@ impl<'a> Session<'a> {
                 End::Other(..) | End::Redirected(_) => Cause::NetworkCut,
             });
         }
-        (end, self.counts)
+        (end, self.memory)
     }
 
     async fn connect_and_drive(&mut self) -> End {
@@ -125,6 +136,10 @@ impl<'a> Session<'a> {
             Err(Failure::Unreachable(trouble)) => return End::Unreachable(trouble),
             Err(Failure::Refused(trouble)) => return End::Refused(trouble),
         };
+        if url.tls() && matches!(self.config.trust, Trust::Pin(_)) {
+            // Nobody but the pin vouches for it.
+            self.memory.counts.add(Quirk::TrTlsOdd);
+        }
         self.started = Instant::now();
         let mut client = Client::new(
             ::rtsp::client::Config {
@@ -133,13 +148,14 @@ impl<'a> Session<'a> {
                 transport: self.config.transport,
                 allow_redirect: self.config.allow_redirect,
                 user_agent: concat!("khien/", env!("CARGO_PKG_VERSION")).to_owned(),
-                learned: Learned::default(),
+                learned: self.memory.learned,
                 want: Want { video: true, audio: true, metadata: true },
             },
             now(),
         );
         let end = self.drive(&mut client, connected).await;
-        self.counts.merge(client.quirks());
+        self.memory.counts.merge(client.quirks());
+        self.memory.learned = client.learned();
         end
     }
 
@@ -269,6 +285,9 @@ impl<'a> Session<'a> {
         }
         if self.first_frame.is_none() {
             self.first_frame = Some(at);
+            if std::mem::take(&mut self.memory.booting) {
+                self.memory.counts.add(Quirk::SessSlowBoot);
+            }
             self.report.send_modify(|s| set(s, State::Streaming, None));
         }
         if frame.random_access {
@@ -300,7 +319,7 @@ impl<'a> Session<'a> {
         let at = Instant::now();
         if at.duration_since(self.reported) >= REPORT {
             self.reported = at;
-            let mut counts = self.counts.clone();
+            let mut counts = self.memory.counts.clone();
             counts.merge(client.quirks());
             self.report.send_modify(|s| s.quirks = counts.list());
         }
@@ -321,7 +340,8 @@ impl<'a> Session<'a> {
                 return Some(End::Other(Transport::Tcp, Quirk::TrUdpSilent));
             }
             // A first picture may need a key frame, and some send one every 20 s.
-            let wait = if client.last_media().is_some() { Duration::from_secs(30) } else { super::STALL };
+            let wait =
+                if client.last_media().is_some() { Duration::from_secs(30) } else { super::STALL };
             return (at.duration_since(playing) >= wait)
                 .then(|| self.broken(Cause::CameraSilent, "it plays but sends nothing"));
         };
@@ -350,9 +370,10 @@ impl<'a> Session<'a> {
         let refused = |code, message: &str| End::Refused(refusal(code, message.to_owned()));
         match reason {
             Reason::Ended => self.broken(Cause::NetworkCut, "the camera closed it"),
-            Reason::NotFound => {
-                refused("camera-path", "the camera has no such stream; check the path of the address")
-            }
+            Reason::NotFound => refused(
+                "camera-path",
+                "the camera has no such stream; check the path of the address",
+            ),
             Reason::Auth => refused(
                 "camera-auth",
                 "the camera refuses user or password, or wants them and none were given",
@@ -362,7 +383,7 @@ impl<'a> Session<'a> {
             }
             Reason::Protocol(e) => self.broken(Cause::BadStream, &e.to_string()),
             Reason::Refused(status @ (453 | 500 | 503)) => {
-                self.counts.add(Quirk::SessLimit);
+                self.memory.counts.add(Quirk::SessLimit);
                 End::Refused(Trouble {
                     code: "camera-busy",
                     message: format!(

@@ -56,7 +56,14 @@ impl Pair {
             match odd {
                 Ok(rtcp) => {
                     let _ = SockRef::from(&even).set_recv_buffer_size(RECEIVE_BUFFER);
-                    return Ok(Self { track, rtp: even, rtcp, peer, rtp_peer: None, rtcp_peer: None });
+                    return Ok(Self {
+                        track,
+                        rtp: even,
+                        rtcp,
+                        peer,
+                        rtp_peer: None,
+                        rtcp_peer: None,
+                    });
                 }
                 Err(e) => last = e,
             }
@@ -93,7 +100,9 @@ pub(super) async fn receive(pairs: &mut [Pair], buf: &mut [u8]) -> Arrival {
                 loop {
                     let mut read = ReadBuf::new(buf);
                     match socket.poll_recv_from(cx, &mut read) {
-                        Poll::Ready(Ok(from)) if from.ip().to_canonical() == pair.peer.to_canonical() => {
+                        Poll::Ready(Ok(from))
+                            if from.ip().to_canonical() == pair.peer.to_canonical() =>
+                        {
                             // A camera that named no port is answered where it sends from.
                             let peer = if rtcp { &mut pair.rtcp_peer } else { &mut pair.rtp_peer };
                             if peer.is_none_or(|p| p == 0) {
