@@ -2,17 +2,19 @@
 //! arrive becomes a gap.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use hub::{Hub, Item, Kind};
-use media::{CameraId, Wall};
+use hub::{Hub, Item, Kind, Subscriber};
+use media::{CameraId, Cause, Track, Wall};
 use net::Stop;
-use store::{Assembler, Fragment, Writer};
+use store::{Assembler, Fragment, Full, Writer};
 
 /// How long a fragment waits before it is offered to a busy writer again. The hub's budget for
 /// lossless readers is what stands behind it.
 const RETRY: Duration = Duration::from_millis(20);
+/// How often the assembler is asked whether its camera fell silent.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What a recorder counts.
 #[derive(Debug, Default)]
@@ -20,7 +22,7 @@ pub(crate) struct Counts {
     pub(crate) fragments: AtomicU64,
     pub(crate) bytes: AtomicU64,
     /// End of the newest fragment that the writer took, microseconds since 1970.
-    pub(crate) newest_us: std::sync::atomic::AtomicI64,
+    pub(crate) newest_us: AtomicI64,
 }
 
 pub(crate) struct Recorder {
@@ -28,78 +30,92 @@ pub(crate) struct Recorder {
     writer: Writer,
     assembler: Assembler,
     counts: Arc<Counts>,
-    newest: Option<Wall>,
+    /// Where the footage ends: the newest fragment's end, or before the first when it began.
+    newest: Wall,
 }
 
 impl Recorder {
     pub(crate) fn new(camera: CameraId, writer: Writer, counts: Arc<Counts>) -> Self {
-        Self { camera, writer, assembler: Assembler::new(camera), counts, newest: None }
+        let assembler = Assembler::new(camera, &[]);
+        Self { camera, writer, assembler, counts, newest: net::now().wall }
     }
 
     /// Records `path` until `stop`, then hands over what is unfinished.
     pub(crate) async fn run(mut self, hub: Hub, path: String, mut stop: Stop) {
         let mut subscriber = hub.subscribe(&path, Kind::Lossless);
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let item = tokio::select! {
-                item = subscriber.next() => item,
+            tokio::select! {
+                item = subscriber.next() => self.take(item).await,
+                _ = tick.tick() => {
+                    let silent = self.assembler.tick(net::now().wall);
+                    self.append(silent).await;
+                }
                 () = stop.wanted() => break,
-            };
-            match item {
-                Item::Published(tracks) => self.assembler.begin(&tracks),
-                Item::Frame { frame, .. } => {
-                    let done = self.assembler.push(frame);
-                    self.append_all(done).await;
-                }
-                Item::Skipped(_) => {}
-                Item::Gap(gap) => {
-                    self.flush().await;
-                    self.writer.gap(self.camera, gap);
-                }
-                Item::Unpublished(cause) => {
-                    self.flush().await;
-                    self.writer.end(self.camera);
-                    if let Some(newest) = self.newest {
-                        self.writer.gap_open(self.camera, newest, cause);
-                    }
-                }
+            }
+            if self.writer.is_closed() {
+                return;
             }
         }
-        while let Some(item) = subscriber.try_next() {
-            if let Item::Frame { frame, .. } = item {
+        self.end(&mut subscriber).await;
+    }
+
+    async fn take(&mut self, item: Item) {
+        match item {
+            Item::Published(tracks) => self.begin(&tracks).await,
+            Item::Frame { frame, .. } => {
                 let done = self.assembler.push(frame);
-                self.append_all(done).await;
+                self.append(done).await;
+            }
+            // Only live subscribers skip.
+            Item::Skipped(_) => {}
+            Item::Gap(gap) => {
+                // What follows cannot be decoded with what was before.
+                self.flush().await;
+                self.writer.gap(self.camera, gap);
+            }
+            Item::Unpublished(cause) => {
+                self.flush().await;
+                self.writer.end(self.camera);
+                self.writer.gap_open(self.camera, self.newest, cause);
             }
         }
-        self.flush().await;
-        self.writer.end(self.camera);
+    }
+
+    async fn begin(&mut self, tracks: &[Track]) {
+        let done = self.assembler.set_tracks(tracks);
+        self.append(done).await;
     }
 
     async fn flush(&mut self) {
         let done = self.assembler.flush();
-        self.append_all(done).await;
+        self.append(done).await;
     }
 
-    async fn append_all(&mut self, done: store::Assembled) {
-        for gap in done.gaps {
-            self.writer.gap(self.camera, gap);
+    /// The camera is switched off, or khien is: takes what the hub still has, and says why nothing
+    /// follows.
+    async fn end(&mut self, subscriber: &mut Subscriber) {
+        while let Some(item) = subscriber.try_next() {
+            self.take(item).await;
         }
-        for fragment in done.fragments {
-            self.append(fragment).await;
-        }
+        self.flush().await;
+        self.writer.end(self.camera);
+        self.writer.gap_open(self.camera, self.newest, Cause::SwitchedOff);
     }
 
-    async fn append(&mut self, mut fragment: Fragment) {
-        let (end, bytes) = (fragment.end(), fragment.bytes());
-        loop {
-            match self.writer.try_append(self.camera, fragment) {
-                Ok(()) => break,
-                Err(full) => {
-                    fragment = full.0;
-                    tokio::time::sleep(RETRY).await;
-                }
+    /// Waits until the writer takes the fragment; gives up only if it takes nothing any more.
+    async fn append(&mut self, fragment: Option<Fragment>) {
+        let Some(mut fragment) = fragment else { return };
+        let (end, bytes) = (fragment.end, fragment.payload_bytes());
+        while let Err(Full(back)) = self.writer.try_append(fragment) {
+            if self.writer.is_closed() {
+                return;
             }
+            fragment = *back;
+            tokio::time::sleep(RETRY).await;
         }
-        self.newest = Some(end);
+        self.newest = end;
         self.counts.fragments.fetch_add(1, Ordering::Relaxed);
         self.counts.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.counts.newest_us.store(end.0, Ordering::Relaxed);

@@ -24,21 +24,21 @@ use media::{CameraId, Rate, RunId, Wall};
 /// The version of the format that this code writes and the newest it reads.
 pub const VERSION: u16 = 1;
 /// Extended type of the header box, inside `moov`.
-pub const HEADER_BOX: [u8; 16] = *b"khien\x00header\x8e\x4a\x01\xd7";
+pub(crate) const HEADER_BOX: [u8; 16] = *b"khien\x00header\x8e\x4a\x01\xd7";
 /// Extended type of the mark in front of each fragment.
-pub const MARK_BOX: [u8; 16] = *b"khien\x00mark\x00\x00\x8e\x4a\x01\xd7";
+pub(crate) const MARK_BOX: [u8; 16] = *b"khien\x00mark\x00\x00\x8e\x4a\x01\xd7";
 /// Extended type of the footer of a sealed segment.
-pub const FOOTER_BOX: [u8; 16] = *b"khien\x00footer\x8e\x4a\x01\xd7";
+pub(crate) const FOOTER_BOX: [u8; 16] = *b"khien\x00footer\x8e\x4a\x01\xd7";
 /// Whole length of a mark box.
-pub const MARK_BYTES: usize = 88;
+pub(crate) const MARK_BYTES: usize = 88;
 /// The last bytes of a sealed segment.
-pub const SEAL: [u8; 8] = *b"khienEND";
+pub(crate) const SEAL: [u8; 8] = *b"khienEND";
 /// Longest `ftyp` + `moov` that is read.
-pub const INIT_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const INIT_BYTES_MAX: u64 = 1 << 20;
 /// Most fragments one segment may hold; the footer stays below 3 MiB.
-pub const FRAGMENTS_MAX: usize = 65_536;
+pub(crate) const FRAGMENTS_MAX: usize = 65_536;
 /// Longest camera name kept in a segment, bytes of UTF-8; longer ones are cut.
-pub const NAME_BYTES_MAX: usize = 256;
+pub(crate) const NAME_BYTES_MAX: usize = 256;
 
 const ENTRY_BYTES: usize = 40;
 const FOOTER_FIXED_BYTES: usize = 24 + 36;
@@ -80,22 +80,22 @@ impl fmt::Display for InitKey {
 }
 
 /// The directory of all media.
-pub fn media_dir(dir: &Path) -> PathBuf {
+pub(crate) fn media_dir(dir: &Path) -> PathBuf {
     dir.join("media")
 }
 
 /// The directory of one camera.
-pub fn camera_dir(dir: &Path, camera: CameraId) -> PathBuf {
+pub(crate) fn camera_dir(dir: &Path, camera: CameraId) -> PathBuf {
     media_dir(dir).join(camera.to_string())
 }
 
 /// The file of one segment.
-pub fn segment_path(dir: &Path, camera: CameraId, key: SegmentKey) -> PathBuf {
+pub(crate) fn segment_path(dir: &Path, camera: CameraId, key: SegmentKey) -> PathBuf {
     camera_dir(dir, camera).join(key.run.to_string()).join(format!("{:08}.mp4", key.sequence))
 }
 
 /// The run a directory's name stands for.
-pub fn parse_run(name: &str) -> Option<RunId> {
+pub(crate) fn parse_run(name: &str) -> Option<RunId> {
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     if name.len() != 8 || !name.bytes().all(hex) {
         return None;
@@ -111,13 +111,13 @@ fn parse_sequence(digits: &str) -> Option<u32> {
 }
 
 /// The sequence a segment file's name stands for.
-pub fn parse_segment_name(name: &str) -> Option<u32> {
+pub(crate) fn parse_segment_name(name: &str) -> Option<u32> {
     parse_sequence(name.strip_suffix(".mp4")?)
 }
 
 /// The header box: what a segment says of itself as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     /// Whose it is.
     pub camera: CameraId,
     /// The camera's name when the segment was begun; for people who find the file without us.
@@ -137,15 +137,15 @@ pub struct Header {
 }
 
 /// First primary frame of the fragment can be decoded alone.
-pub const FLAG_RANDOM_ACCESS: u16 = 1;
+pub(crate) const FLAG_RANDOM_ACCESS: u16 = 1;
 /// Something in the fragment, or just before it, was lost.
-pub const FLAG_DAMAGED: u16 = 2;
+pub(crate) const FLAG_DAMAGED: u16 = 2;
 /// Frames are missing between the fragment before and this one.
-pub const FLAG_AFTER_HOLE: u16 = 4;
+pub(crate) const FLAG_AFTER_HOLE: u16 = 4;
 
 /// The mark in front of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub(crate) struct Mark {
     /// Whose it is.
     pub camera: CameraId,
     /// Which segment it belongs to.
@@ -170,7 +170,7 @@ pub struct Mark {
 
 /// One row of a footer's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Where the fragment's `moof` begins in the file.
     pub offset: u64,
     /// Length of `moof` and `mdat`.
@@ -189,17 +189,17 @@ pub struct Entry {
 
 impl Entry {
     /// Starts with a frame that can be decoded alone.
-    pub const fn random_access(&self) -> bool {
+    pub(crate) const fn random_access(&self) -> bool {
         self.flags & FLAG_RANDOM_ACCESS != 0
     }
 }
 
 /// The segment was cut and sealed at a later start, not by the recorder that wrote it.
-pub const FOOTER_ADOPTED: u16 = 1;
+pub(crate) const FOOTER_ADOPTED: u16 = 1;
 
 /// The footer of a sealed segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Footer {
+pub(crate) struct Footer {
     /// Whose it is.
     pub camera: CameraId,
     /// Which segment.
@@ -222,7 +222,7 @@ fn uuid_box(kind: &[u8; 16], payload: &[u8]) -> Vec<u8> {
 
 impl Header {
     /// The whole box.
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut cut = self.name.len().min(NAME_BYTES_MAX);
         while !self.name.is_char_boundary(cut) {
             cut -= 1;
@@ -245,7 +245,7 @@ impl Header {
     }
 
     /// Reads the payload behind the extended type; `None` if it is not one we understand.
-    pub fn decode(payload: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(payload: &[u8]) -> Option<Self> {
         let mut r = Reader(payload);
         r.version()?;
         r.u16()?;
@@ -264,7 +264,7 @@ impl Header {
 
 impl Mark {
     /// The whole box, [`MARK_BYTES`] long, appended to `out`.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(&88_u32.to_be_bytes());
         out.extend_from_slice(b"uuid");
@@ -287,7 +287,7 @@ impl Mark {
     }
 
     /// Reads a whole box; `None` if these bytes are not an intact mark.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut r = Reader(bytes.get(..MARK_BYTES)?);
         if r.u32()? != 88 || r.take(4)? != b"uuid" || r.take(16)? != MARK_BOX {
             return None;
@@ -303,22 +303,11 @@ impl Mark {
         if r.u32()? != crc32fast::hash(&bytes[..MARK_BYTES - 4]) {
             return None;
         }
-        Some(Self {
-            camera,
-            key,
-            number,
-            start,
-            end,
-            decode_time,
-            frames,
-            flags,
-            body_bytes,
-            crc,
-        })
+        Some(Self { camera, key, number, start, end, decode_time, frames, flags, body_bytes, crc })
     }
 
     /// The row of the table for a fragment whose mark begins at `mark_offset`.
-    pub fn entry(&self, mark_offset: u64) -> Entry {
+    pub(crate) fn entry(&self, mark_offset: u64) -> Entry {
         Entry {
             offset: mark_offset + MARK_BYTES as u64,
             bytes: self.body_bytes,
@@ -334,7 +323,7 @@ impl Mark {
 impl Footer {
     /// The whole box. Its last 16 bytes are a CRC-32 of everything before, the box's size and
     /// [`SEAL`], so that a reader finds it from the end of the file.
-    pub fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut p = Vec::with_capacity(64 + self.entries.len() * ENTRY_BYTES);
         p.extend_from_slice(&VERSION.to_be_bytes());
         p.extend_from_slice(&self.flags.to_be_bytes());
@@ -364,7 +353,7 @@ impl Footer {
 
     /// The size of the footer whose last [`Footer::TAIL_BYTES`] are `tail`; `None` if the file
     /// does not end in a seal.
-    pub fn size_from_tail(tail: &[u8]) -> Option<usize> {
+    pub(crate) fn size_from_tail(tail: &[u8]) -> Option<usize> {
         let mut r = Reader(tail.get(tail.len().checked_sub(TAIL_BYTES)?..)?);
         let (_crc, size) = (r.u32()?, r.u32()?);
         let size = usize::try_from(size).ok()?;
@@ -373,10 +362,10 @@ impl Footer {
     }
 
     /// How many bytes [`Footer::size_from_tail`] wants.
-    pub const TAIL_BYTES: usize = TAIL_BYTES;
+    pub(crate) const TAIL_BYTES: usize = TAIL_BYTES;
 
     /// Reads a whole box; `None` if it is damaged.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut r = Reader(bytes);
         let size = usize::try_from(r.u32()?).ok()?;
         if size != bytes.len() || r.take(4)? != b"uuid" || r.take(16)? != FOOTER_BOX {
@@ -520,8 +509,12 @@ mod tests {
     fn every_damaged_or_cut_box_is_refused() {
         let mut bytes = Vec::new();
         mark().encode(&mut bytes);
-        let footer =
-            Footer { camera: CameraId::from_bits(1), key: key(), flags: 0, entries: vec![entry(1)] };
+        let footer = Footer {
+            camera: CameraId::from_bits(1),
+            key: key(),
+            flags: 0,
+            entries: vec![entry(1)],
+        };
         let foot = footer.encode();
         for i in 0..bytes.len() {
             let mut bad = bytes.clone();

@@ -5,7 +5,7 @@
 //! transactions, which the next start reads from the files, but not the database. A second
 //! connection reads.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +16,14 @@ use stdx::{Error, Kind, Result};
 use crate::format::{InitKey, SegmentKey};
 use crate::timeline::Span;
 
+/// The database's name inside the data directory.
+pub(crate) const FILE: &str = "index.db";
 /// The version of the tables below, in SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 1;
 /// No segment lasts longer: the bound that lets a time be found by the segments' starts alone.
-pub const SEGMENT_SPAN_US_MAX: i64 = 3_600_000_000;
+pub(crate) const SEGMENT_SPAN_US_MAX: i64 = 3_600_000_000;
 /// Most rows one query reads.
-pub const ROWS_MAX: usize = 500_000;
+pub(crate) const ROWS_MAX: usize = 500_000;
 
 const SCHEMA: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,7 +49,7 @@ PRAGMA user_version = 1;
 
 /// One segment, as the index knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentRow {
+pub(crate) struct SegmentRow {
     /// Whose it is.
     pub camera: CameraId,
     /// Which one.
@@ -68,7 +70,7 @@ pub struct SegmentRow {
 
 /// A change of the index.
 #[derive(Debug, Clone)]
-pub enum Op {
+pub(crate) enum Op {
     /// Adds or replaces a segment.
     Segment(SegmentRow),
     /// Adds or replaces the gap that begins at the same instant.
@@ -79,10 +81,10 @@ pub enum Op {
 
 /// See the module's description.
 #[derive(Debug)]
-pub struct Index {
-    write: Option<Mutex<Connection>>,
+pub(crate) struct Index {
+    // In this order, so that the one that may fold the log back into the file closes last.
     read: Mutex<Connection>,
-    path: PathBuf,
+    write: Option<Mutex<Connection>>,
 }
 
 fn sql(e: rusqlite::Error) -> Error {
@@ -109,22 +111,21 @@ fn int(v: u64) -> i64 {
 impl Index {
     /// Opens for writing, creating it if it is missing. The error's kind is `DataLoss` if it is
     /// damaged: move it aside and rebuild.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         let write = Connection::open(path).map_err(sql)?;
         write.busy_timeout(Duration::from_secs(5)).map_err(sql)?;
-        let mode: String = write
-            .query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0))
-            .map_err(sql)?;
+        let mode: String =
+            write.query_row("PRAGMA journal_mode=WAL", [], |r| r.get(0)).map_err(sql)?;
         if mode != "wal" {
-            return Err(Error::new(Kind::Unsupported, "the data directory cannot hold a database in WAL mode; use a local filesystem"));
+            return Err(Error::new(
+                Kind::Unsupported,
+                "the data directory cannot hold a database in WAL mode; use a local filesystem",
+            ));
         }
         write.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=OFF;").map_err(sql)?;
-        let version: i64 =
-            write.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(sql)?;
+        let version: i64 = write.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(sql)?;
         match version {
-            0 => write
-                .execute_batch(&format!("BEGIN IMMEDIATE;{SCHEMA}COMMIT;"))
-                .map_err(sql)?,
+            0 => write.execute_batch(&format!("BEGIN IMMEDIATE;{SCHEMA}COMMIT;")).map_err(sql)?,
             SCHEMA_VERSION => {}
             _ => {
                 return Err(Error::new(
@@ -139,13 +140,13 @@ impl Index {
             return Err(Error::new(Kind::DataLoss, format!("the index is damaged: {sound}")));
         }
         let read = Self::reader(path)?;
-        Ok(Self { write: Some(Mutex::new(write)), read: Mutex::new(read), path: path.to_owned() })
+        Ok(Self { write: Some(Mutex::new(write)), read: Mutex::new(read) })
     }
 
     /// Opens beside a process that writes.
-    pub fn open_read(path: &Path) -> Result<Self> {
+    pub(crate) fn open_read(path: &Path) -> Result<Self> {
         let read = Self::reader(path)?;
-        Ok(Self { write: None, read: Mutex::new(read), path: path.to_owned() })
+        Ok(Self { write: None, read: Mutex::new(read) })
     }
 
     fn reader(path: &Path) -> Result<Connection> {
@@ -156,11 +157,6 @@ impl Index {
         Ok(read)
     }
 
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn writer(&self) -> Result<MutexGuard<'_, Connection>> {
         let write = self.write.as_ref().ok_or_else(|| {
             Error::new(Kind::FailedPrecondition, "the store is open for reading only")
@@ -169,7 +165,7 @@ impl Index {
     }
 
     /// Carries out all changes, or none.
-    pub fn apply(&self, ops: &[Op]) -> Result<()> {
+    pub(crate) fn apply(&self, ops: &[Op]) -> Result<()> {
         if ops.is_empty() {
             return Ok(());
         }
@@ -181,8 +177,21 @@ impl Index {
         tx.commit().map_err(sql)
     }
 
+    /// What is wrong with the database; `None` if nothing is.
+    pub(crate) fn check(&self) -> Result<Option<String>> {
+        let version: i64 =
+            lock(&self.read).query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(sql)?;
+        if version != SCHEMA_VERSION {
+            let what = format!("it has version {version}, this program knows {SCHEMA_VERSION}");
+            return Ok(Some(what));
+        }
+        let sound: String =
+            lock(&self.read).query_row("PRAGMA quick_check(1)", [], |r| r.get(0)).map_err(sql)?;
+        Ok((sound != "ok").then_some(sound))
+    }
+
     /// A value of the `meta` table.
-    pub fn meta(&self, key: &str) -> Result<Option<String>> {
+    pub(crate) fn meta(&self, key: &str) -> Result<Option<String>> {
         lock(&self.read)
             .query_row("SELECT value FROM meta WHERE key=?1", [key], |r| r.get(0))
             .optional()
@@ -190,7 +199,7 @@ impl Index {
     }
 
     /// Sets values of the `meta` table.
-    pub fn set_meta(&self, values: &[(&str, &str)]) -> Result<()> {
+    pub(crate) fn set_meta(&self, values: &[(&str, &str)]) -> Result<()> {
         let mut write = self.writer()?;
         let tx = write.transaction().map_err(sql)?;
         for (key, value) in values {
@@ -200,16 +209,14 @@ impl Index {
     }
 
     /// Every camera that has segments, gaps or had segments.
-    pub fn cameras(&self) -> Result<Vec<CameraId>> {
-        self.rows(
-            "SELECT id FROM camera UNION SELECT DISTINCT camera FROM gap",
-            [],
-            |r| camera_at(r, 0),
-        )
+    pub(crate) fn cameras(&self) -> Result<Vec<CameraId>> {
+        self.rows("SELECT id FROM camera UNION SELECT DISTINCT camera FROM gap", [], |r| {
+            camera_at(r, 0)
+        })
     }
 
     /// The highest run a camera ever had here.
-    pub fn last_run(&self, camera: CameraId) -> Result<Option<RunId>> {
+    pub(crate) fn last_run(&self, camera: CameraId) -> Result<Option<RunId>> {
         let run: Option<u32> = lock(&self.read)
             .query_row("SELECT run FROM camera WHERE id=?1", [camera.to_string()], |r| r.get(0))
             .optional()
@@ -218,7 +225,12 @@ impl Index {
     }
 
     /// Segments that overlap `[from, to)`, by start.
-    pub fn segments(&self, camera: CameraId, from: Wall, to: Wall) -> Result<Vec<SegmentRow>> {
+    pub(crate) fn segments(
+        &self,
+        camera: CameraId,
+        from: Wall,
+        to: Wall,
+    ) -> Result<Vec<SegmentRow>> {
         let earliest = from.plus_us(-SEGMENT_SPAN_US_MAX);
         self.rows(
             &format!(
@@ -231,7 +243,7 @@ impl Index {
     }
 
     /// One segment.
-    pub fn segment(&self, camera: CameraId, key: SegmentKey) -> Result<Option<SegmentRow>> {
+    pub(crate) fn segment(&self, camera: CameraId, key: SegmentKey) -> Result<Option<SegmentRow>> {
         lock(&self.read)
             .query_row(
                 &format!(
@@ -244,15 +256,30 @@ impl Index {
             .map_err(sql)
     }
 
-    /// The newest segment in order of recording.
-    pub fn newest(&self, camera: CameraId) -> Result<Option<SegmentRow>> {
+    /// The newest segment in order of recording, of the runs up to `run`.
+    pub(crate) fn newest(&self, camera: CameraId, run: RunId) -> Result<Option<SegmentRow>> {
         lock(&self.read)
             .query_row(
                 &format!(
-                    "SELECT {SEGMENT} FROM segment WHERE camera=?1
+                    "SELECT {SEGMENT} FROM segment WHERE camera=?1 AND run<=?2
                      ORDER BY run DESC, sequence DESC LIMIT 1"
                 ),
-                [camera.to_string()],
+                params![camera.to_string(), run.0],
+                segment,
+            )
+            .optional()
+            .map_err(sql)
+    }
+
+    /// The segment recorded before this one.
+    pub(crate) fn previous(&self, camera: CameraId, key: SegmentKey) -> Result<Option<SegmentRow>> {
+        lock(&self.read)
+            .query_row(
+                &format!(
+                    "SELECT {SEGMENT} FROM segment WHERE camera=?1 AND (run,sequence)<(?2,?3)
+                     ORDER BY run DESC, sequence DESC LIMIT 1"
+                ),
+                params![camera.to_string(), key.run.0, key.sequence],
                 segment,
             )
             .optional()
@@ -260,12 +287,12 @@ impl Index {
     }
 
     /// Segments that no footer ended.
-    pub fn unsealed(&self) -> Result<Vec<SegmentRow>> {
+    pub(crate) fn unsealed(&self) -> Result<Vec<SegmentRow>> {
         self.rows(&format!("SELECT {SEGMENT} FROM segment WHERE sealed=0"), [], segment)
     }
 
     /// The oldest sealed segments of one camera or of all, at most `limit`.
-    pub fn oldest(&self, camera: Option<CameraId>, limit: usize) -> Result<Vec<SegmentRow>> {
+    pub(crate) fn oldest(&self, camera: Option<CameraId>, limit: usize) -> Result<Vec<SegmentRow>> {
         let camera = camera.map(|c| c.to_string());
         self.rows(
             &format!(
@@ -278,18 +305,16 @@ impl Index {
     }
 
     /// All segments of a camera, by run and sequence.
-    pub fn all_segments(&self, camera: CameraId) -> Result<Vec<SegmentRow>> {
+    pub(crate) fn all_segments(&self, camera: CameraId) -> Result<Vec<SegmentRow>> {
         self.rows(
-            &format!(
-                "SELECT {SEGMENT} FROM segment WHERE camera=?1 ORDER BY run, sequence"
-            ),
+            &format!("SELECT {SEGMENT} FROM segment WHERE camera=?1 ORDER BY run, sequence"),
             [camera.to_string()],
             segment,
         )
     }
 
     /// Bytes of all segments, of one camera or of all.
-    pub fn bytes(&self, camera: Option<CameraId>) -> Result<u64> {
+    pub(crate) fn bytes(&self, camera: Option<CameraId>) -> Result<u64> {
         let camera = camera.map(|c| c.to_string());
         let sum: i64 = lock(&self.read)
             .query_row(
@@ -302,27 +327,20 @@ impl Index {
     }
 
     /// Gaps that overlap `[from, to)`, by start. An open gap overlaps everything after its start.
-    pub fn gaps(&self, camera: CameraId, from: Wall, to: Wall) -> Result<Vec<Gap>> {
+    pub(crate) fn gaps(&self, camera: CameraId, from: Wall, to: Wall) -> Result<Vec<Gap>> {
         let rows = self.rows(
             &format!(
                 "SELECT from_us, to_us, cause FROM gap WHERE camera=?1 AND from_us<?2
                  AND (to_us IS NULL OR to_us>?3) ORDER BY from_us LIMIT {ROWS_MAX}"
             ),
             params![camera.to_string(), to.0, from.0],
-            |r| {
-                let cause: String = r.get(2)?;
-                Ok(Gap {
-                    from: Wall(r.get(0)?),
-                    to: r.get::<_, Option<i64>>(1)?.map(Wall),
-                    cause: cause.parse().unwrap_or(Cause::Unknown),
-                })
-            },
+            gap,
         )?;
         Ok(rows)
     }
 
     /// Spans whose footage was deleted by retention and that overlap `[from, to)`.
-    pub fn expired(&self, camera: CameraId, from: Wall, to: Wall) -> Result<Vec<Span>> {
+    pub(crate) fn expired(&self, camera: CameraId, from: Wall, to: Wall) -> Result<Vec<Span>> {
         self.rows(
             "SELECT from_us, to_us FROM expired WHERE camera=?1 AND from_us<?2 AND to_us>?3
              ORDER BY from_us",
@@ -332,7 +350,7 @@ impl Index {
     }
 
     /// The first instant the index knows anything about: footage, a gap or an expired span.
-    pub fn first_known(&self, camera: CameraId) -> Result<Option<Wall>> {
+    pub(crate) fn first_known(&self, camera: CameraId) -> Result<Option<Wall>> {
         let first: Option<i64> = lock(&self.read)
             .query_row(
                 "SELECT min(t) FROM (SELECT min(start_us) t FROM segment WHERE camera=?1
@@ -346,7 +364,7 @@ impl Index {
     }
 
     /// First and last instant of footage.
-    pub fn recorded(&self, camera: CameraId) -> Result<Option<Span>> {
+    pub(crate) fn recorded(&self, camera: CameraId) -> Result<Option<Span>> {
         let (from, to): (Option<i64>, Option<i64>) = lock(&self.read)
             .query_row(
                 "SELECT min(start_us), max(end_us) FROM segment WHERE camera=?1",
@@ -357,8 +375,33 @@ impl Index {
         Ok(from.zip(to).map(|(from, to)| Span { from: Wall(from), to: Wall(to) }))
     }
 
+    /// Adds expired spans that a journal tells of.
+    pub(crate) fn add_expired(&self, camera: CameraId, spans: &[Span]) -> Result<()> {
+        let mut write = self.writer()?;
+        let tx = write.transaction().map_err(sql)?;
+        for span in spans {
+            tx.execute(
+                "INSERT OR REPLACE INTO expired VALUES(?1,?2,?3)",
+                params![camera.to_string(), span.from.0, span.to.0],
+            )
+            .map_err(sql)?;
+        }
+        tx.commit().map_err(sql)
+    }
+
+    /// The gap that has no end yet and begins last.
+    pub(crate) fn open_gap(&self, camera: CameraId) -> Result<Option<Gap>> {
+        let open = self.rows(
+            "SELECT from_us, to_us, cause FROM gap WHERE camera=?1 AND to_us IS NULL
+             ORDER BY from_us DESC LIMIT 1",
+            [camera.to_string()],
+            gap,
+        )?;
+        Ok(open.into_iter().next())
+    }
+
     /// Removes rows of segments that have no file, without calling them expired.
-    pub fn forget(&self, rows: &[SegmentRow]) -> Result<()> {
+    pub(crate) fn forget(&self, rows: &[SegmentRow]) -> Result<()> {
         let mut write = self.writer()?;
         let tx = write.transaction().map_err(sql)?;
         for row in rows {
@@ -368,7 +411,7 @@ impl Index {
     }
 
     /// The first step of a deletion: what is going to be deleted.
-    pub fn intend(&self, rows: &[SegmentRow]) -> Result<()> {
+    pub(crate) fn intend(&self, rows: &[SegmentRow]) -> Result<()> {
         let mut write = self.writer()?;
         let tx = write.transaction().map_err(sql)?;
         for row in rows {
@@ -379,14 +422,14 @@ impl Index {
     }
 
     /// Deletions that were intended and are not known to be done.
-    pub fn intended(&self) -> Result<Vec<(CameraId, SegmentKey)>> {
+    pub(crate) fn intended(&self) -> Result<Vec<(CameraId, SegmentKey)>> {
         self.rows("SELECT camera, run, sequence FROM deleting", [], |r| {
             Ok((camera_at(r, 0)?, key_at(r, 1)?))
         })
     }
 
     /// The last step of a deletion: the rows go, their spans become expired.
-    pub fn deleted(&self, done: &[(CameraId, SegmentKey)]) -> Result<()> {
+    pub(crate) fn deleted(&self, done: &[(CameraId, SegmentKey)]) -> Result<()> {
         let mut write = self.writer()?;
         let tx = write.transaction().map_err(sql)?;
         for (camera, key) in done {
@@ -419,6 +462,15 @@ fn camera_at(r: &Row<'_>, column: usize) -> rusqlite::Result<CameraId> {
 
 fn key_at(r: &Row<'_>, column: usize) -> rusqlite::Result<SegmentKey> {
     Ok(SegmentKey { run: RunId(r.get(column)?), sequence: r.get(column + 1)? })
+}
+
+fn gap(r: &Row<'_>) -> rusqlite::Result<Gap> {
+    let cause: String = r.get(2)?;
+    Ok(Gap {
+        from: Wall(r.get(0)?),
+        to: r.get::<_, Option<i64>>(1)?.map(Wall),
+        cause: cause.parse().unwrap_or(Cause::Unknown),
+    })
 }
 
 fn segment(r: &Row<'_>) -> rusqlite::Result<SegmentRow> {
@@ -522,76 +574,4 @@ fn expire(tx: &Connection, camera: CameraId, key: SegmentKey) -> rusqlite::Resul
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(camera: u64, run: u32, sequence: u32, start_s: i64) -> SegmentRow {
-        SegmentRow {
-            camera: CameraId::from_bits(camera),
-            key: SegmentKey { run: RunId(run), sequence },
-            start: Wall(start_s * 1_000_000),
-            end: Wall((start_s + 60) * 1_000_000),
-            bytes: 100,
-            sealed: true,
-            init: InitKey(u64::MAX - 1),
-            params: "avc1.64001f 1920x1080".into(),
-        }
-    }
-
-    fn span(from_s: i64, to_s: i64) -> Span {
-        Span { from: Wall(from_s * 1_000_000), to: Wall(to_s * 1_000_000) }
-    }
-
-    #[test]
-    fn rows_read_back_by_time_and_order() {
-        let dir = tempfile::tempdir().unwrap();
-        let index = Index::open(&dir.path().join("index.db")).unwrap();
-        let rows: Vec<_> = (0..10).map(|i| row(1, 1, i + 1, i64::from(i) * 60)).collect();
-        let ops: Vec<_> = rows.iter().cloned().map(Op::Segment).collect();
-        index.apply(&ops).unwrap();
-        index.apply(&[Op::Segment(row(2, 7, 1, 0))]).unwrap();
-        let camera = CameraId::from_bits(1);
-        let got = index.segments(camera, Wall(60_000_000), Wall(180_000_000)).unwrap();
-        assert_eq!(got, rows[1..3]);
-        assert_eq!(index.newest(camera).unwrap().as_ref(), rows.last());
-        assert_eq!(index.last_run(CameraId::from_bits(2)).unwrap(), Some(RunId(7)));
-        assert_eq!(index.bytes(None).unwrap(), 1100);
-        assert_eq!(index.oldest(Some(camera), 2).unwrap(), rows[..2]);
-        assert_eq!(index.recorded(camera).unwrap(), Some(span(0, 600)));
-        let reader = Index::open_read(index.path()).unwrap();
-        assert_eq!(reader.all_segments(camera).unwrap(), rows);
-        assert_eq!(reader.apply(&ops).unwrap_err().kind(), Kind::FailedPrecondition);
-    }
-
-    #[test]
-    fn deleting_makes_one_expired_span_and_swallows_its_gaps() {
-        let dir = tempfile::tempdir().unwrap();
-        let index = Index::open(&dir.path().join("index.db")).unwrap();
-        let camera = CameraId::from_bits(1);
-        let rows = [row(1, 1, 1, 0), row(1, 2, 1, 100), row(1, 2, 2, 160)];
-        let mut ops: Vec<_> = rows.iter().cloned().map(Op::Segment).collect();
-        let gap = Gap { from: Wall(60_000_000), to: Some(Wall(100_000_000)), cause: Cause::DiskFull };
-        let open = Gap { from: Wall(220_000_000), to: None, cause: Cause::NetworkCut };
-        ops.push(Op::Gap(camera, gap, Wall(0)));
-        ops.push(Op::Gap(camera, open, Wall(0)));
-        index.apply(&ops).unwrap();
-        index.intend(&rows[..2]).unwrap();
-        assert_eq!(index.intended().unwrap().len(), 2);
-        index.deleted(&[(camera, rows[0].key)]).unwrap();
-        assert_eq!(index.expired(camera, Wall(0), Wall(i64::MAX)).unwrap(), [span(0, 60)]);
-        assert_eq!(index.gaps(camera, Wall(0), Wall(i64::MAX)).unwrap(), [gap, open]);
-        index.deleted(&[(camera, rows[1].key), (camera, rows[1].key)]).unwrap();
-        assert_eq!(index.expired(camera, Wall(0), Wall(i64::MAX)).unwrap(), [span(0, 160)]);
-        assert_eq!(index.gaps(camera, Wall(0), Wall(i64::MAX)).unwrap(), [open]);
-        assert_eq!(index.intended().unwrap(), []);
-        assert_eq!(index.first_known(camera).unwrap(), Some(Wall(0)));
-    }
-
-    #[test]
-    fn a_damaged_database_is_data_loss() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("index.db");
-        std::fs::write(&path, vec![0x55; 8192]).unwrap();
-        assert_eq!(Index::open(&path).unwrap_err().kind(), Kind::DataLoss);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 //! nothing is missed in between.
 
 use std::collections::HashMap;
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use media::{CameraId, Gap, Wall};
 

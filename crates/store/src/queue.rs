@@ -30,6 +30,20 @@ pub(crate) enum Command {
     Shutdown(SyncSender<()>),
     /// The sync thread has finished its batch; these files failed.
     Synced(Vec<FailedSync>),
+    /// What the process before left of a camera is in order now.
+    Recovered(CameraId, Box<Recovered>),
+}
+
+/// Where a camera's recordings stood when this process began.
+#[derive(Debug, Clone)]
+pub(crate) struct Recovered {
+    /// Where the footage ends.
+    pub(crate) end: Option<Wall>,
+    /// The gaps after it.
+    pub(crate) gaps: Vec<Gap>,
+    /// From when on, and why, nothing was recorded until this process began; `None` if the last gap
+    /// says it already.
+    pub(crate) restart: Option<(Wall, Cause)>,
 }
 
 /// A file whose sync failed, and the footage that may be lost with it.
@@ -106,11 +120,8 @@ impl Queue {
     pub(crate) fn take(&self, timeout: Duration) -> Option<VecDeque<Command>> {
         let mut inner = self.lock();
         if inner.commands.is_empty() && !inner.closed {
-            inner = self
-                .ready
-                .wait_timeout(inner, timeout)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            inner =
+                self.ready.wait_timeout(inner, timeout).unwrap_or_else(PoisonError::into_inner).0;
         }
         if inner.commands.is_empty() && inner.closed {
             return None;
@@ -118,6 +129,10 @@ impl Queue {
         inner.fragments = 0;
         inner.bytes = 0;
         Some(std::mem::take(&mut inner.commands))
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
     }
 
     /// No more commands; what waits is still carried out.

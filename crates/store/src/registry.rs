@@ -232,7 +232,8 @@ fn version(connection: &Connection) -> Result<i64> {
 }
 
 fn newer() -> Error {
-    Error::new(Kind::FailedPrecondition, "it was written by a newer khien").with_code("newer-version")
+    Error::new(Kind::FailedPrecondition, "it was written by a newer khien")
+        .with_code("newer-version")
 }
 
 fn at(path: &Path, e: Error) -> Error {
@@ -265,9 +266,7 @@ fn sql(e: rusqlite::Error) -> Error {
 pub fn name(text: &str) -> Result<String> {
     let text = text.trim();
     // Bidirectional controls, zero-width characters and the byte order mark.
-    let hidden = |c: char| {
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if text.is_empty()
         || text.chars().count() > NAME_CHARS_MAX
         || text.chars().any(|c| c.is_control() || hidden(c))

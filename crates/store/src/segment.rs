@@ -11,8 +11,8 @@ use stdx::{Error, Kind, Result};
 
 use crate::disk::{Disk, File};
 use crate::format::{
-    self, Entry, FLAG_AFTER_HOLE, FLAG_DAMAGED, FLAG_RANDOM_ACCESS, FRAGMENTS_MAX, Footer, HEADER_BOX,
-    Header, INIT_BYTES_MAX, MARK_BYTES, Mark, SegmentKey,
+    self, Entry, FLAG_AFTER_HOLE, FLAG_DAMAGED, FLAG_RANDOM_ACCESS, FRAGMENTS_MAX, Footer,
+    HEADER_BOX, Header, INIT_BYTES_MAX, MARK_BYTES, Mark, SegmentKey,
 };
 use crate::fragment::{Fragment, Run};
 
@@ -22,25 +22,20 @@ const CHECKED_FRAGMENTS: usize = 8;
 
 /// A segment that is being written.
 #[derive(Debug)]
-pub struct Open {
+pub(crate) struct Open {
     file: Arc<dyn File>,
     path: PathBuf,
     camera: CameraId,
     key: SegmentKey,
-    init_bytes: u32,
     bytes: u64,
     entries: Vec<Entry>,
 }
 
 /// A segment with its footer: it never changes again.
 #[derive(Debug)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// For the sync that is still due.
     pub file: Arc<dyn File>,
-    /// Where it lies.
-    pub path: PathBuf,
-    /// Whose it is.
-    pub camera: CameraId,
     /// Which one.
     pub key: SegmentKey,
     /// Length of the file.
@@ -51,7 +46,7 @@ pub struct Sealed {
 
 impl Open {
     /// Creates the file and writes `ftyp` and `moov`. Nothing is left of it if that fails.
-    pub fn create(
+    pub(crate) fn create(
         disk: &dyn Disk,
         dir: &Path,
         run: &Run,
@@ -80,14 +75,13 @@ impl Open {
             return Err(e);
         }
         let bytes = init.len() as u64;
-        let init_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let camera = run.camera;
-        Ok(Self { file, path, camera, key, init_bytes, bytes, entries: Vec::with_capacity(64) })
+        Ok(Self { file, path, camera, key, bytes, entries: Vec::with_capacity(64) })
     }
 
     /// Appends one fragment in one write; the frames' bytes are not copied. After an error the
     /// file is cut back to whole fragments.
-    pub fn append(&mut self, fragment: &Fragment) -> io::Result<Entry> {
+    pub(crate) fn append(&mut self, fragment: &Fragment) -> io::Result<Entry> {
         if self.entries.len() >= FRAGMENTS_MAX {
             return Err(io::Error::other("the segment has as many fragments as it may have"));
         }
@@ -108,16 +102,11 @@ impl Open {
 
     /// Writes the footer. On an error the segment stays as it is, unsealed: it is complete up to
     /// its last fragment and is adopted at the next start.
-    pub fn seal(self) -> std::result::Result<Sealed, (Box<Self>, io::Error)> {
+    pub(crate) fn seal(self) -> std::result::Result<Sealed, (Box<Self>, io::Error)> {
         match write_footer(&*self.file, self.bytes, self.footer(0)) {
-            Ok(bytes) => Ok(Sealed {
-                file: self.file,
-                path: self.path,
-                camera: self.camera,
-                key: self.key,
-                bytes,
-                entries: self.entries,
-            }),
+            Ok(bytes) => {
+                Ok(Sealed { file: self.file, key: self.key, bytes, entries: self.entries })
+            }
             Err(e) => Err((Box::new(self), e)),
         }
     }
@@ -127,37 +116,32 @@ impl Open {
     }
 
     /// Which one.
-    pub const fn key(&self) -> SegmentKey {
+    pub(crate) const fn key(&self) -> SegmentKey {
         self.key
     }
 
     /// Length of the file.
-    pub const fn bytes(&self) -> u64 {
+    pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Length of `ftyp` and `moov`.
-    pub const fn init_bytes(&self) -> u32 {
-        self.init_bytes
-    }
-
     /// The fragments written.
-    pub fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// The file, for the sync.
-    pub const fn file(&self) -> &Arc<dyn File> {
+    pub(crate) const fn file(&self) -> &Arc<dyn File> {
         &self.file
     }
 
     /// Where it lies.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The first primary frame's time; `None` without fragments.
-    pub fn start(&self) -> Option<Wall> {
+    pub(crate) fn start(&self) -> Option<Wall> {
         self.entries.first().map(|e| e.start)
     }
 }
@@ -220,7 +204,7 @@ fn encode_head(
 
 /// The beginning of a segment file.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub(crate) struct Head {
     /// What it says of itself.
     pub header: Header,
     /// `ftyp` and `moov`, as they stand in the file.
@@ -242,8 +226,20 @@ fn box_at(bytes: &[u8]) -> Option<(u64, [u8; 4], u64)> {
     (size >= 8).then_some((u64::from(size), kind, 8))
 }
 
+/// The `moov` box of an init segment.
+pub(crate) fn moov(mut init: &[u8]) -> Option<&[u8]> {
+    loop {
+        let (size, kind, _) = box_at(init)?;
+        let (this, rest) = init.split_at_checked(usize::try_from(size).ok()?)?;
+        if kind == *b"moov" {
+            return Some(this);
+        }
+        init = rest;
+    }
+}
+
 /// Reads `ftyp` and `moov` and the header box in it.
-pub fn read_head(file: &dyn File) -> Result<Head> {
+pub(crate) fn read_head(file: &dyn File) -> Result<Head> {
     let mut at = 0;
     let mut probe = [0; 16];
     let moov = loop {
@@ -281,7 +277,7 @@ pub fn read_head(file: &dyn File) -> Result<Head> {
 
 /// What a walk over a segment file found.
 #[derive(Debug, Clone)]
-pub struct Scan {
+pub(crate) struct Scan {
     /// The file's own head.
     pub head: Head,
     /// Its whole fragments in order.
@@ -296,7 +292,7 @@ pub struct Scan {
 
 /// Reads the table of a segment: the footer of a sealed one, a walk over the marks of another. A
 /// file being written by another process may be read too.
-pub fn scan(file: &dyn File) -> Result<Scan> {
+pub(crate) fn scan(file: &dyn File) -> Result<Scan> {
     let head = read_head(file)?;
     let len = file.len()?;
     if let Some(footer) = read_footer(file, len)?
@@ -313,7 +309,7 @@ pub fn scan(file: &dyn File) -> Result<Scan> {
 }
 
 /// The footer, if the file ends in an intact one.
-pub fn read_footer(file: &dyn File, len: u64) -> Result<Option<Footer>> {
+pub(crate) fn read_footer(file: &dyn File, len: u64) -> Result<Option<Footer>> {
     let mut tail = [0; Footer::TAIL_BYTES];
     let Some(at) = len.checked_sub(tail.len() as u64) else { return Ok(None) };
     if file.read_at(at, &mut tail)? != tail.len() {
@@ -327,7 +323,7 @@ pub fn read_footer(file: &dyn File, len: u64) -> Result<Option<Footer>> {
 }
 
 /// Walks over the fragments, mark by mark, as if there were no footer.
-pub fn walk(file: &dyn File, head: Head, len: u64) -> Result<Scan> {
+pub(crate) fn walk(file: &dyn File, head: Head, len: u64) -> Result<Scan> {
     let mut at = head.init.len() as u64;
     let mut entries = Vec::new();
     let mut bytes = [0; MARK_BYTES];
@@ -346,7 +342,7 @@ pub fn walk(file: &dyn File, head: Head, len: u64) -> Result<Scan> {
 }
 
 /// Whether a fragment's bytes are what its mark says.
-pub fn intact(file: &dyn File, entry: &Entry) -> Result<bool> {
+pub(crate) fn intact(file: &dyn File, entry: &Entry) -> Result<bool> {
     let mut mark = [0; MARK_BYTES];
     let Some(at) = entry.offset.checked_sub(MARK_BYTES as u64) else { return Ok(false) };
     if file.read_at(at, &mut mark)? != MARK_BYTES {
@@ -374,7 +370,7 @@ pub fn intact(file: &dyn File, entry: &Entry) -> Result<bool> {
 
 /// A file nobody sealed, after its writer has died.
 #[derive(Debug)]
-pub enum Adopted {
+pub(crate) enum Adopted {
     /// Cut after its last whole fragment and sealed, or sealed already; synced.
     Segment(Box<Scan>),
     /// It held no whole fragment and was removed.
@@ -383,7 +379,7 @@ pub enum Adopted {
 
 /// Cuts an unsealed file after its last whole fragment, seals and syncs it. Its earlier bytes are
 /// not touched.
-pub fn adopt(disk: &dyn Disk, path: &Path) -> Result<Adopted> {
+pub(crate) fn adopt(disk: &dyn Disk, path: &Path) -> Result<Adopted> {
     let file = disk.open_append(path)?;
     let mut scan = match scan(&*file) {
         Ok(scan) => scan,

@@ -127,11 +127,8 @@ impl Tail {
         before.retain(|g| g.to.is_some_and(|to| to > g.from));
         let mut put = before;
         put.extend(self.gaps.iter().copied());
-        let remove = old
-            .iter()
-            .map(|g| g.from)
-            .filter(|from| put.iter().all(|g| g.from != *from))
-            .collect();
+        let remove =
+            old.iter().map(|g| g.from).filter(|from| put.iter().all(|g| g.from != *from)).collect();
         put.retain(|g| !old.contains(g));
         Change { remove, put }
     }

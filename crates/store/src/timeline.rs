@@ -37,7 +37,7 @@ impl Span {
 }
 
 /// Sorts spans and joins those that overlap or are at most `slack_us` apart.
-pub fn merge(mut spans: Vec<Span>, slack_us: i64) -> Vec<Span> {
+pub(crate) fn merge(mut spans: Vec<Span>, slack_us: i64) -> Vec<Span> {
     spans.retain(|s| s.from < s.to);
     spans.sort_unstable_by_key(|s| (s.from, s.to));
     let mut out: Vec<Span> = Vec::new();
@@ -51,7 +51,7 @@ pub fn merge(mut spans: Vec<Span>, slack_us: i64) -> Vec<Span> {
 }
 
 /// What of `spans` no span of `holes` covers; both merged.
-pub fn subtract(spans: &[Span], holes: &[Span]) -> Vec<Span> {
+pub(crate) fn subtract(spans: &[Span], holes: &[Span]) -> Vec<Span> {
     let mut out = Vec::new();
     let mut first = 0;
     for span in spans {
@@ -74,7 +74,7 @@ pub fn subtract(spans: &[Span], holes: &[Span]) -> Vec<Span> {
 
 /// What [`compose`] puts together.
 #[derive(Debug, Default)]
-pub struct Known {
+pub(crate) struct Known {
     /// Pieces of footage, in any order.
     pub footage: Vec<Span>,
     /// Recorded gaps, in any order, overlapping or not.
@@ -90,7 +90,7 @@ pub struct Known {
 /// The time line within `[from, to)`. Recorded gaps win over footage, footage over expired spans;
 /// holes that nothing explains are gaps of unknown cause. Nothing is said of the time before the
 /// first known instant, or after the footage ends unless a gap is open.
-pub fn compose(known: Known, from: Wall, to: Wall) -> Timeline {
+pub(crate) fn compose(known: Known, from: Wall, to: Wall) -> Timeline {
     let window = Span { from, to };
     let clip = |s: &Span| s.clip(window);
     let gaps = disjoint(known.gaps, known.last, window);

@@ -26,15 +26,15 @@ use lane::Lane;
 /// Longest fragment unless told otherwise, microseconds of the primary track.
 pub const FRAGMENT_US_DEFAULT: i64 = 1_000_000;
 /// A random-access frame begins a new fragment if the last one that did is at least this old.
-pub const GROUP_US_MIN: i64 = 500_000;
+pub(crate) const GROUP_US_MIN: i64 = 500_000;
 /// A fragment is closed before it grows past this.
-pub const FRAGMENT_BYTES_MAX: usize = 16 << 20;
+pub(crate) const FRAGMENT_BYTES_MAX: usize = 16 << 20;
 /// Frames above this are dropped and count as lost.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
 /// Samples of one track in one fragment; more sound than this without a picture is dropped.
-pub const SAMPLES_MAX: usize = 4_096;
+pub(crate) const SAMPLES_MAX: usize = 4_096;
 /// [`Assembler::tick`] closes a fragment whose first frame is older than this.
-pub const SILENT_US: i64 = 2_000_000;
+pub(crate) const SILENT_US: i64 = 2_000_000;
 
 /// A step of the clock larger than this factor of the usual one, and than
 /// [`HOLE_US_MIN`], is a hole.
@@ -46,6 +46,8 @@ const HOLE_US_UNKNOWN: i64 = 3_000_000;
 const LOST_FACTOR_TENTHS: i64 = 15;
 /// How far a frame's wall estimate may be from where its ticks put it and still be believed.
 const WALL_SLACK_US: i64 = 250_000;
+/// How much later than a picture one may be shown that is sent before it; more is a clock's step.
+pub(crate) const REORDER_US_MAX: i64 = 500_000;
 /// Sound older than this at the end of a fragment is not held back for its successor.
 const HELD_US_MAX: i64 = 500_000;
 
@@ -54,6 +56,8 @@ const HELD_US_MAX: i64 = 500_000;
 struct Last {
     dts: Ticks,
     wall: Wall,
+    /// The latest of those that are shown around it: pictures may be sent in another order.
+    latest: Wall,
 }
 
 /// The fragment being filled.
@@ -316,16 +320,15 @@ impl Assembler {
         } else {
             HOLE_US_UNKNOWN.max(usual_us.saturating_mul(HOLE_FACTOR_TENTHS) / 10)
         };
-        let lost = frame.damaged
-            && known
-            && step_us > usual_us.saturating_mul(LOST_FACTOR_TENTHS) / 10;
+        let lost =
+            frame.damaged && known && step_us > usual_us.saturating_mul(LOST_FACTOR_TENTHS) / 10;
         if !lost && step_us <= limit {
             lane.commit_until(frame.dts);
             return None;
         }
         lane.commit(usual);
         let cause = if frame.damaged { Cause::PacketLoss } else { Cause::CameraSilent };
-        let ended = last.wall.plus_us(usual_us);
+        let ended = last.latest.plus_us(usual_us);
         let from = self.filling.as_ref().map_or(self.end.unwrap_or(ended), |_| ended);
         // With a stepped wall clock the frame may seem to be earlier: then nothing is missing
         // on the house's time line.
@@ -365,7 +368,12 @@ impl Assembler {
     fn hold(&mut self, frame: Frame, gap: Option<Gap>) {
         let lane = &mut self.lanes[self.primary];
         let decode_time = lane.begins(frame.dts);
-        self.last = Some(Last { dts: frame.dts, wall: frame.wall });
+        let shown = self.last.map(|l| l.latest).filter(|l| {
+            let ahead_us = l.us_since(frame.wall);
+            (0..=REORDER_US_MAX).contains(&ahead_us)
+        });
+        let latest = shown.unwrap_or(frame.wall);
+        self.last = Some(Last { dts: frame.dts, wall: frame.wall, latest });
         let filling = self.filling.get_or_insert_with(|| {
             if frame.random_access {
                 self.group_decode = decode_time;
@@ -420,7 +428,8 @@ impl Assembler {
         let lane = &mut self.lanes[self.primary];
         let (usual, _) = lane.usual();
         lane.commit(usual);
-        self.close(last.wall.plus_us(lane.rate.to_us(usual)))
+        let end = last.latest.plus_us(lane.rate.to_us(usual));
+        self.close(end)
     }
 
     fn close(&mut self, end: Wall) -> Option<Fragment> {
@@ -492,9 +501,9 @@ fn h265_slice_type(frame: &Frame) -> Option<u8> {
 
 /// FNV-1a: stable for ever, because it lies on disk.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
-        (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub struct Faults {
     pub eio: AtomicBool,
     /// Syncs of files fail with EIO.
     pub sync_fails: AtomicBool,
+    /// So many syncs of files fail with EIO.
+    pub sync_failures: AtomicU64,
     /// How many appends there were: the measure of "one system call per fragment".
     pub appends: AtomicU64,
 }
@@ -39,6 +41,7 @@ impl FaultyDisk {
             room_bytes: AtomicU64::new(u64::MAX),
             eio: AtomicBool::new(false),
             sync_fails: AtomicBool::new(false),
+            sync_failures: AtomicU64::new(0),
             appends: AtomicU64::new(0),
         });
         (Self(Arc::clone(&faults)), faults)
@@ -95,7 +98,10 @@ impl File for FaultyFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.faults.sync_fails.load(Ordering::SeqCst) { Err(eio()) } else { Ok(()) }
+        let left = &self.faults.sync_failures;
+        let once =
+            left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        if once || self.faults.sync_fails.load(Ordering::SeqCst) { Err(eio()) } else { Ok(()) }
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {

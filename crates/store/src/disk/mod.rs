@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use faulty::{FaultyDisk, Faults};
+pub use faulty::{Faults, FaultyDisk};
 
 /// What `list` tells about one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub struct Space {
 }
 
 /// An open file.
+#[allow(clippy::len_without_is_empty, reason = "nobody asks a file whether it is empty")]
 pub trait File: Send + Sync + fmt::Debug {
     /// Writes all `parts` at the end, in one system call as long as the kernel takes them. On an
     /// error any part of them may be in the file: the caller truncates.

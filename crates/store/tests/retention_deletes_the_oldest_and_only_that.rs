@@ -1,0 +1,158 @@
+//! Limits by bytes, days and free space, of all cameras and of one.
+#![allow(clippy::unwrap_used, reason = "this file is all tests")]
+
+mod scene;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use scene::{Camera, S, START, at, id, open, open_with, put, segments, told};
+use store::registry::Retention;
+use store::{Depth, Limits, Options, Store, check};
+
+const DAY: i64 = 86_400;
+
+fn short() -> Options {
+    Options { segment_us: 2 * S, ..Options::default() }
+}
+
+/// Two cameras, ten seconds each, the second one second later; segments of two seconds.
+fn recorded(dir: &Path) -> Store {
+    let store = open_with(dir, short(), START);
+    put(&store.writer(), Camera::new(1).sends(0, 10));
+    put(&store.writer(), Camera::new(2).sends(1, 11));
+    store.writer().end(id(1));
+    store.writer().end(id(2));
+    store.flush();
+    assert_eq!(segments(dir).len(), 10);
+    store
+}
+
+fn sound(dir: &Path) {
+    let report = check(dir, Depth::Bytes, &mut |_, _| ()).unwrap();
+    assert_eq!(report.findings, []);
+}
+
+fn spans(store: &Store) -> [Vec<(f64, f64)>; 2] {
+    [told(store, id(1)).0, told(store, id(2)).0]
+}
+
+#[test]
+fn by_bytes_over_all_cameras() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = recorded(dir.path());
+    let all = store.bytes(None).unwrap();
+    let one = std::fs::metadata(&segments(dir.path())[0]).unwrap().len();
+    store.set_limits(Limits { bytes_max: Some(all - 2 * one - 1), ..Limits::default() });
+    store.retain().unwrap();
+    assert_eq!(spans(&store), [vec![(4.0, 10.0)], vec![(3.0, 11.0)]]);
+    assert!(store.bytes(None).unwrap() < all - 2 * one);
+    assert_eq!(store.stats().segments_deleted, 3);
+    let line = store.timeline(id(1), at(-5), at(50)).unwrap();
+    assert_eq!(line.expired.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(), [(at(0), at(4))]);
+    assert_eq!(line.gaps, []);
+    sound(dir.path());
+}
+
+#[test]
+fn by_days_as_of_the_time_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = recorded(dir.path());
+    store.set_limits(Limits { days_max: Some(2), ..Limits::default() });
+    store.tick(at(2 * DAY));
+    assert_eq!(store.retain().unwrap(), 0);
+    store.tick(at(2 * DAY + 5));
+    store.retain().unwrap();
+    // What ended more than two days ago, no more.
+    assert_eq!(spans(&store), [vec![(4.0, 10.0)], vec![(5.0, 11.0)]]);
+    store.tick(at(400 * DAY));
+    store.retain().unwrap();
+    assert_eq!(spans(&store), [vec![], vec![]]);
+    assert_eq!(segments(dir.path()), [] as [std::path::PathBuf; 0]);
+    assert_eq!(store.bytes(None).unwrap(), 0);
+    sound(dir.path());
+    // Not even a run's directory is left.
+    let camera = dir.path().join("media").join(id(1).to_string());
+    assert!(std::fs::read_dir(camera).unwrap().all(|e| !e.unwrap().path().is_dir()));
+}
+
+#[test]
+fn by_limits_of_one_camera() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = recorded(dir.path());
+    let half = store.bytes(Some(id(2))).unwrap() / 2;
+    let own = |max_days, max_bytes| Retention { max_days, max_bytes };
+    let cameras = BTreeMap::from([(id(2), own(None, Some(half)))]);
+    store.set_limits(Limits { cameras, ..Limits::default() });
+    store.retain().unwrap();
+    assert_eq!(spans(&store), [vec![(0.0, 10.0)], vec![(7.0, 11.0)]]);
+    // Days of its own stand instead of the system's.
+    let cameras = BTreeMap::from([(id(1), own(Some(9), None))]);
+    store.set_limits(Limits { days_max: Some(1), cameras, ..Limits::default() });
+    store.tick(at(5 * DAY));
+    store.retain().unwrap();
+    assert_eq!(spans(&store), [vec![(0.0, 10.0)], vec![]]);
+    sound(dir.path());
+}
+
+#[test]
+fn what_is_being_written_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(dir.path(), Options::default(), START);
+    put(&store.writer(), Camera::new(1).sends(0, 5));
+    store.flush();
+    store.set_limits(Limits { bytes_max: Some(1), days_max: Some(1), ..Limits::default() });
+    store.tick(at(99 * DAY));
+    assert_eq!(store.retain().unwrap(), 0);
+    assert_eq!(told(&store, id(1)).0, [(0.0, 5.0)]);
+}
+
+#[test]
+fn the_janitor_does_it_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = recorded(dir.path());
+    store.set_limits(Limits { days_max: Some(1), ..Limits::default() });
+    store.tick(at(2 * DAY));
+    while store.stats().segments_deleted < 10 {
+        std::thread::yield_now();
+    }
+    assert_eq!(spans(&store), [vec![], vec![]]);
+}
+
+#[test]
+fn a_deletion_that_a_crash_interrupted_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    recorded(dir.path()).shutdown();
+    let files = segments(dir.path());
+    // Intended, one of the two removed, then killed.
+    let index = rusqlite::Connection::open(dir.path().join("index.db")).unwrap();
+    for sequence in [1, 2] {
+        let sql = "INSERT INTO deleting VALUES(?1, 1, ?2)";
+        index.execute(sql, (id(1).to_string(), sequence)).unwrap();
+    }
+    drop(index);
+    std::fs::remove_file(&files[0]).unwrap();
+    let report = check(dir.path(), Depth::Tables, &mut |_, _| ()).unwrap();
+    assert!(report.sound(), "{report:?}");
+    assert_eq!(report.findings.iter().filter(|f| f.code == "deleting").count(), 2);
+    let store = open(dir.path(), at(20));
+    store.retain().unwrap();
+    assert_eq!(told(&store, id(1)).0, [(4.0, 10.0)]);
+    assert!(!files[1].exists() && files[2].exists());
+    drop(store);
+    sound(dir.path());
+}
+
+#[test]
+fn a_volume_that_is_not_there_is_not_taken_for_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = recorded(dir.path());
+    let media = dir.path().join("media");
+    std::fs::rename(&media, dir.path().join("elsewhere")).unwrap();
+    store.set_limits(Limits { bytes_max: Some(1), ..Limits::default() });
+    let e = store.retain().unwrap_err();
+    assert!(e.message().contains("cannot be deleted"), "{e}");
+    std::fs::rename(dir.path().join("elsewhere"), &media).unwrap();
+    store.set_limits(Limits::default());
+    assert_eq!(told(&store, id(1)).0, [(0.0, 10.0)]);
+}
