@@ -9,7 +9,7 @@ use stdx::Bitrate;
 
 /// A secure IP camera system: camera, recorder and viewer in one program.
 #[derive(Debug, Parser)]
-#[command(name = "khien", version, about, max_term_width = 100)]
+#[command(name = "khien", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Export(Export),
     /// Compare the index with the files. Ends with 0 only if they agree.
     Check {
+        /// Read every byte and compare it with the checksums written with it. Takes as long as
+        /// reading the disk.
+        #[arg(long)]
+        bytes: bool,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
@@ -53,6 +57,18 @@ pub(crate) enum Command {
         #[arg(long, required = true)]
         default: bool,
     },
+    /// Print a reference page: what `cargo xtask gen` reads.
+    #[command(hide = true)]
+    Docs {
+        #[arg(value_enum)]
+        what: Docs,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Docs {
+    Cli,
+    Openapi,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -129,6 +145,9 @@ pub(crate) struct Camera {
     /// Encode even where the kernel cannot cage the encoder's process.
     #[arg(long)]
     pub(crate) allow_uncaged: bool,
+    /// End when the process that started this one ends.
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -155,6 +174,9 @@ pub(crate) struct Demo {
     /// File for the file camera; without one, a short clip is made.
     #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// Encode and decode even where the kernel cannot cage the process that does.
+    #[arg(long)]
+    pub(crate) allow_uncaged: bool,
 }
 
 #[derive(Debug, Clone, Subcommand)]

@@ -6,12 +6,14 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cli;
+mod clip;
 mod cmd;
 mod config;
 mod engine;
 mod local;
 mod log;
 mod record;
+mod server;
 mod text;
 
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
 //! `khien cameras`: list, add, remove, probe.
 
 use serde_json::{Value, json};
-use stdx::{Error, Kind, Result};
+use stdx::{Error, Kind, Result, Secret};
+use store::registry;
 
 use crate::cli::{Cameras, SourceUrl, Transport};
 use crate::local::Local;
@@ -22,7 +23,7 @@ pub(crate) async fn run(command: Cameras) -> Result<()> {
         Cameras::Add { name, source, data, json } => {
             let mut body = request(&source)?;
             body["name"] = json!(name);
-            let local = Local::open(&data.data).await?;
+            let local = Local::open_or_create(&data.data).await?;
             let camera = local.post("/api/v1/cameras", &body).await?;
             if json.json {
                 text::line(&camera.to_string());
@@ -67,15 +68,23 @@ fn print(cameras: &Value) {
     text::table(&["NAME", "ID", "STATE", "ADDRESS", "DETAIL"], &rows);
 }
 
+/// User and password: those given apart, or those in the address.
+fn login(source: &SourceUrl) -> Result<(Option<String>, Option<Secret>)> {
+    if let Some(file) = &source.password_file {
+        return Ok((source.user.clone(), Some(text::password(file)?)));
+    }
+    // What is wrong with an address is told by the source.
+    let inside = rtsp::url::Url::parse_with_user(&source.url).ok().and_then(|(_, login)| login);
+    Ok(inside.map_or((None, None), |(user, password)| (Some(user), Some(password))))
+}
+
 async fn probe(source: &SourceUrl, as_json: bool) -> Result<()> {
-    let config = engine::source_config(
-        &source.url,
-        source.user.as_deref(),
-        source.password_file.as_deref().map(text::password).transpose()?,
-        source.transport == Transport::Udp,
-        None,
-        false,
-    );
+    let (user, password) = login(source)?;
+    let transport = match source.transport {
+        Transport::Tcp => registry::Transport::Tcp,
+        Transport::Udp => registry::Transport::Udp,
+    };
+    let config = engine::source(&source.url, user.as_deref(), password, transport, None, false);
     let found = net::source::rtsp::probe(config).await?;
     let mut rows = Vec::new();
     for track in found.tracks.iter() {

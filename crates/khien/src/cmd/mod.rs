@@ -4,6 +4,7 @@ mod camera;
 mod cameras;
 mod check;
 mod demo;
+mod docs;
 mod export;
 mod recordings;
 mod serve;
@@ -23,8 +24,9 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Cameras { command } => block_on(cameras::run(command)),
         Command::Recordings { command } => block_on(recordings::run(command)),
         Command::Export(args) => block_on(export::run(args)),
-        Command::Check { data, json } => check::run(&data.data, json.json),
+        Command::Check { bytes, data, json } => check::run(&data.data, bytes, json.json),
         Command::User { command } => block_on(user::run(command)),
+        Command::Docs { what } => docs::run(what),
         Command::Config { .. } => {
             text::line(config::DEFAULT.trim_end());
             Ok(())
