@@ -57,7 +57,8 @@ impl Offer {
     ) -> bool {
         let Some((scheme, rest)) = authorization.split_once(' ') else { return false };
         if scheme.eq_ignore_ascii_case("basic") {
-            let text = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            let text =
+                base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
             return self.basic && rest.trim() == text;
         }
         let get = |name| parameter(rest, name);

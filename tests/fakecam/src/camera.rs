@@ -26,8 +26,7 @@ pub(crate) struct Shared {
     stop: AtomicBool,
     identity: Mutex<Option<Identity>>,
     nonce: Mutex<(u64, Instant)>,
-    /// sess-config-drop, auth-nonce-per-conn and sess-describe-again happen once.
-    pub(crate) cut: AtomicBool,
+    /// From here on counts the cut that some quirks bring once.
     pub(crate) first_play: Mutex<Option<Instant>>,
     /// Connections that were set up.
     pub(crate) viewers: AtomicU64,
@@ -114,7 +113,6 @@ impl Camera {
             stop: AtomicBool::new(false),
             identity: Mutex::new(identity),
             nonce: Mutex::new((1, now)),
-            cut: AtomicBool::new(false),
             first_play: Mutex::new(None),
             viewers: AtomicU64::new(0),
             config,
@@ -182,6 +180,11 @@ impl Camera {
     /// SHA-256 of the certificate in lower-case hexadecimal; `None` without TLS.
     pub fn certificate_sha256(&self) -> Option<String> {
         lock(&self.shared.identity).as_ref().map(|i| i.sha256.clone())
+    }
+
+    /// The certificate itself, in DER; `None` without TLS.
+    pub fn certificate_der(&self) -> Option<Vec<u8>> {
+        lock(&self.shared.identity).as_ref().map(|i| i.der.clone())
     }
 
     /// Closes every connection and the port, and waits until all threads are gone. A camera

@@ -240,9 +240,8 @@ fn adts(mut data: &[u8]) -> Vec<Unit> {
     let mut units = Vec::new();
     while data.len() > 7 && data[0] == 0xff && data[1] & 0xf0 == 0xf0 {
         let header = if data[1] & 1 == 1 { 7 } else { 9 };
-        let len = usize::from(data[3] & 3) << 11
-            | usize::from(data[4]) << 3
-            | usize::from(data[5] >> 5);
+        let len =
+            usize::from(data[3] & 3) << 11 | usize::from(data[4]) << 3 | usize::from(data[5] >> 5);
         if len <= header || len > data.len() {
             break;
         }

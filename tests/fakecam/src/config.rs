@@ -247,6 +247,11 @@ impl Config {
                 self.basic = true;
                 self.login();
             }
+            Q::AuthBasic => {
+                self.md5 = false;
+                self.basic = true;
+                self.login();
+            }
             Q::AuthDigestOnly => {
                 self.md5 = false;
                 self.sha256 = true;
@@ -256,6 +261,7 @@ impl Config {
                 self.login();
             }
             Q::SdpFmtpStray | Q::SessIdChanges | Q::TrChannels => self.sound(Audio::Pcma),
+            Q::AacAdts | Q::AacFrag => self.audio = Audio::Aac,
             Q::SdpMimeGuess => self.sound(Audio::Pcmu),
             Q::SdpOpusClock => self.audio = Audio::Opus,
             Q::SdpPcmName => self.audio = Audio::Pcm,

@@ -11,8 +11,10 @@ pub(crate) struct Packet {
     pub(crate) marker: bool,
     /// Profile and words of a header extension.
     pub(crate) extension: Option<(u16, Vec<u8>)>,
-    /// First or last fragment of a unit.
-    pub(crate) edge: bool,
+    /// First fragment of a unit.
+    pub(crate) start: bool,
+    /// Last fragment of a unit.
+    pub(crate) end: bool,
 }
 
 impl Packet {
@@ -26,7 +28,7 @@ pub(crate) fn unit(config: &Config, codec: Codec, nals: &[Vec<u8>]) -> Vec<Packe
     let mut packets = match codec {
         Codec::H264 | Codec::H265 => video(config, codec, nals),
         Codec::Jpeg => nals.first().map_or_else(Vec::new, |jpeg| jpeg_packets(config, jpeg)),
-        Codec::Aac => nals.iter().map(|n| Packet::new(aac(n))).collect(),
+        Codec::Aac => nals.iter().flat_map(|n| aac(config, n)).collect(),
         Codec::Pcm if !config.has(Q::SdpPcmName) => {
             let swap = |n: &Vec<u8>| n.chunks_exact(2).flat_map(|c| [c[1], c[0]]).collect();
             nals.iter().map(|n| Packet::new(swap(n))).collect()
@@ -45,11 +47,23 @@ pub(crate) fn unit(config: &Config, codec: Codec, nals: &[Vec<u8>]) -> Vec<Packe
     packets
 }
 
-fn aac(data: &[u8]) -> Vec<u8> {
-    let size = (data.len() as u16) << 3;
-    let mut out = vec![0, 16, (size >> 8) as u8, size as u8];
-    out.extend_from_slice(data);
-    out
+/// AU headers of 13 and 3 bits, one access unit.
+fn aac(config: &Config, data: &[u8]) -> Vec<Packet> {
+    let mut unit = data.to_vec();
+    if config.has(Q::AacAdts) {
+        // AAC-LC, 16 kHz, mono, as the clip is.
+        let len = data.len() + 7;
+        let high = 0x40 | (len >> 11) as u8;
+        let head = [0xff, 0xf1, 0x60, high, (len >> 3) as u8, (len << 5) as u8 | 0x1f, 0xfc];
+        unit.splice(0..0, head);
+        if config.variant == 1 {
+            return vec![Packet::new(unit)];
+        }
+    }
+    let size = ((unit.len() as u16) << 3).to_be_bytes();
+    let parts = if config.has(Q::AacFrag) { 3 } else { 1 };
+    let piece = unit.len().div_ceil(parts).max(1);
+    unit.chunks(piece).map(|c| Packet::new([&[0, 16, size[0], size[1]], c].concat())).collect()
 }
 
 fn video(config: &Config, codec: Codec, nals: &[Vec<u8>]) -> Vec<Packet> {
@@ -137,12 +151,11 @@ fn one_nal(config: &Config, codec: Codec, nal: &[u8], out: &mut Vec<Packet>) {
             payload[at] = (payload[at] & 0xc0) | if codec == Codec::H264 { 0x20 | t } else { t };
         }
         payload.extend_from_slice(piece);
-        out.push(Packet { edge: i == 0 || i == last, ..Packet::new(payload) });
+        out.push(Packet { start: i == 0, end: i == last, ..Packet::new(payload) });
     }
 }
 
 /// What RFC 2435 needs of a JPEG picture.
-#[derive(Debug, Default)]
 struct Jpeg<'a> {
     tables: [[u8; 64]; 2],
     second: u8,
@@ -152,7 +165,8 @@ struct Jpeg<'a> {
 }
 
 fn jpeg_parts(data: &[u8]) -> Option<Jpeg<'_>> {
-    let mut jpeg = Jpeg { tables: [[0; 64]; 2], ..Jpeg::default() };
+    let mut jpeg =
+        Jpeg { tables: [[0; 64]; 2], second: 0, frame: &[], quantizers: Vec::new(), scan: &[] };
     let mut rest = data.strip_prefix(&[0xff, 0xd8])?;
     loop {
         let (marker, len) = (*rest.get(1)?, u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]));
@@ -230,7 +244,10 @@ mod tests {
     }
 
     fn packets(config: &Config, codec: Codec, nals: &[Vec<u8>]) -> Vec<(u8, usize, bool)> {
-        unit(config, codec, nals).iter().map(|p| (p.payload[0] & 31, p.payload.len(), p.marker)).collect()
+        unit(config, codec, nals)
+            .iter()
+            .map(|p| (p.payload[0] & 31, p.payload.len(), p.marker))
+            .collect()
     }
 
     #[test]

@@ -82,6 +82,7 @@ quirks! {
     AuthNeedsUserAgent = "auth-needs-user-agent", 1, 3, "401 on every DESCRIBE without User-Agent.";
     AuthManyChallenges = "auth-many-challenges", 2, 3, "Basic before Digest, 0: in one header, 1: in two; only Digest is accepted.";
     AuthDigestOnly = "auth-digest-only", 1, 3, "Digest with SHA-256 only.";
+    AuthBasic = "auth-basic", 1, 3, "Offers and accepts Basic only.";
     AuthDrop = "auth-drop", 1, 3, "Closes on any DESCRIBE that carries Authorization.";
     AuthNonceExpires = "auth-nonce-expires", 1, 5, "A new nonce each second; older ones get a 401 without stale; a session that stays unsigned dies.";
     AuthKaUnsigned = "auth-ka-unsigned", 1, 5, "Sends no more media after an unsigned keep-alive.";
@@ -143,13 +144,15 @@ quirks! {
     SpsFlap = "sps-flap", 1, 3, "Two parameter sets of the same size take turns every second.";
     PsSdpOnly = "ps-sdp-only", 1, 3, "No parameter sets in band.";
     PsInbandOnly = "ps-inband-only", 1, 6, "No parameter sets in the SDP; in band at the third key frame and then seldom.";
-    GopSmart = "gop-smart", 1, 14, "One key frame, then none for 27 s.";
+    GopSmart = "gop-smart", 1, 11, "One key frame, then none for 27 s.";
     GopLong = "gop-long", 1, 8, "A key frame each 6 s.";
     IdrOpen = "idr-open", 2, 3, "0: H.265 with CRA and leading pictures, 1: H.264 with recovery points only after the first IDR.";
     Bframes = "bframes", 1, 3, "Two B-frames between the others.";
     H265Only4k = "h265-only-4k", 1, 3, "H.265 of 3840x2160.";
     Jpeg2040 = "jpeg-2040", 2, 3, "JPEG of 2560x1440: 0: with ONVIF's header extension, 1: with a size of 0 and nothing else.";
     ResLie = "res-lie", 1, 3, "a=x-dimensions and a=framesize disagree with the SPS.";
+    AacAdts = "aac-adts", 2, 3, "AAC with ADTS headers, 0: inside the RFC 3640 payload, 1: instead of its headers.";
+    AacFrag = "aac-frag", 1, 3, "Each AAC access unit in three packets.";
 }
 
 impl fmt::Display for Quirk {

@@ -14,6 +14,7 @@ use crate::{Config, Quirk};
 pub(crate) struct Identity {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) sha256: String,
+    pub(crate) der: Vec<u8>,
 }
 
 /// Makes a new key and certificate.
@@ -25,7 +26,8 @@ pub(crate) fn identity(config: &Config) -> io::Result<Identity> {
     params.not_after = date_time_ymd(last_year, 1, 1);
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let certificate = params.self_signed(&key).map_err(io::Error::other)?;
-    let sha256 = crate::auth::fingerprint(certificate.der());
+    let der = certificate.der().to_vec();
+    let sha256 = crate::auth::fingerprint(&der);
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -34,5 +36,5 @@ pub(crate) fn identity(config: &Config) -> io::Result<Identity> {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
         .map_err(io::Error::other)?;
-    Ok(Identity { config: Arc::new(config), sha256 })
+    Ok(Identity { config: Arc::new(config), sha256, der })
 }
