@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::{fuzz, generate, has, root, sh, tidy};
+use crate::{fuzz, generate, has, root, sh, sh_with, tidy};
 
 type Step = (&'static str, fn() -> Result<Outcome, String>);
 
@@ -103,7 +103,8 @@ fn tests() -> Result<Outcome, String> {
 
 fn docs() -> Result<Outcome, String> {
     sh(&root(), "cargo", &["test", "--workspace", "--doc", "--locked"])?;
-    sh(&root(), "cargo", &["doc", "--workspace", "--no-deps", "--locked"]).map(done)
+    let strict = [("RUSTDOCFLAGS", "-D warnings")];
+    sh_with(&root(), "cargo", &["doc", "--workspace", "--no-deps", "--locked"], &strict).map(done)
 }
 
 fn deny() -> Result<Outcome, String> {

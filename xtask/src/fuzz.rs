@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::root;
+use crate::{generate, root};
 
 const FLAGS: &str = "-Cpasses=sancov-module \
 -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -17,7 +17,7 @@ const FLAGS: &str = "-Cpasses=sancov-module \
 pub(crate) fn targets(root: &Path) -> Result<Vec<String>, String> {
     let dir = root.join("fuzz/fuzz_targets");
     let mut names: Vec<String> = std::fs::read_dir(&dir)
-        .map_err(|e| format!("{}: {e}", dir.display()))?
+        .map_err(|e| format!("fuzz/fuzz_targets: {e}"))?
         .filter_map(|entry| {
             let name = entry.ok()?.file_name().into_string().ok()?;
             Some(name.strip_suffix(".rs")?.to_owned())
@@ -27,18 +27,24 @@ pub(crate) fn targets(root: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// The triple that this machine's compiler builds for.
+fn host() -> Result<String, String> {
+    let output = Command::new("rustc").arg("-vV").output().map_err(|e| format!("rustc: {e}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|l| l.strip_prefix("host: "));
+    line.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
+}
+
 /// Builds every target and runs each for `seconds`, two at a time.
 pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
     let root = root();
     let fuzz = root.join("fuzz");
     let names = targets(&root)?;
-    let target = std::env::var("CARGO_TARGET_DIR")
-        .map_or_else(|_| root.join("target"), Into::into)
-        .join("fuzz");
-    let host = "x86_64-unknown-linux-gnu";
+    let target = generate::target(&root).join("fuzz");
+    let host = host()?;
     println!("+ cargo build ({} fuzz targets)", names.len());
     let status = Command::new("cargo")
-        .args(["build", "--release", "--locked", "--target", host, "--bins"])
+        .args(["build", "--release", "--locked", "--target", &host, "--bins"])
         .current_dir(&fuzz)
         .env("CARGO_TARGET_DIR", &target)
         .env("RUSTFLAGS", FLAGS)
@@ -52,7 +58,7 @@ pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
         let running: Vec<_> = pair
             .iter()
             .map(|name| {
-                let binary = target.join(host).join("release").join(name);
+                let binary = target.join(&host).join("release").join(name);
                 (name, start(&fuzz, &binary, name, seconds))
             })
             .collect();
@@ -70,7 +76,11 @@ pub(crate) fn smoke(seconds: u32) -> Result<(), String> {
             }
         }
     }
-    if failed.is_empty() { Ok(()) } else { Err(format!("fuzz targets failed: {}", failed.join(", "))) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("fuzz targets failed: {}", failed.join(", ")))
+    }
 }
 
 fn start(

@@ -14,10 +14,11 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask VERB
   ci [--fast]        every check and test, as CI runs them; --fast leaves out fuzz and browser
-  tidy               arrows, sizes, names, links, matched sets
-  gen [--check]      docs/ref/openapi.json, docs/ref/config.md, docs/ref/cli.md, web/src/api/gen.ts
+  tidy               arrows, sizes, names, links, local paths, matched sets
+  gen [--check]      docs/ref/{config,cli,quirks}.md, docs/ref/openapi.json, web/src/api/gen.ts
   fuzz-smoke [SECS]  every fuzz target for SECS seconds (30)
-  bench record|live  measures khien beside ffmpeg; prints JSON (see docs/ref/bench.md)";
+  bench record|live  measures khien beside ffmpeg; prints JSON (see docs/ref/bench.md)
+                     record takes --cameras N, --seconds N, --rounds N";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -51,9 +52,20 @@ fn root() -> std::path::PathBuf {
 
 /// Runs a program in `dir`, showing it, and fails if it fails.
 fn sh(dir: &std::path::Path, program: &str, args: &[&str]) -> Result<(), String> {
+    sh_with(dir, program, args, &[])
+}
+
+/// As [`sh`], with more in its environment.
+fn sh_with(
+    dir: &std::path::Path,
+    program: &str,
+    args: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<(), String> {
     println!("+ {program} {}", args.join(" "));
     let status = std::process::Command::new(program)
         .args(args)
+        .envs(environment.iter().copied())
         .current_dir(dir)
         .status()
         .map_err(|e| format!("{program}: {e}"))?;
