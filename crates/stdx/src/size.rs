@@ -132,9 +132,11 @@ mod tests {
 
     #[test]
     fn rates_parse_and_print_back() {
-        for (text, bits, printed) in
-            [("4Mbps", 4_000_000, "4 Mbps"), ("400 kbit/s", 400_000, "400 kbps"), ("12", 12, "12 bps")]
-        {
+        for (text, bits, printed) in [
+            ("4Mbps", 4_000_000, "4 Mbps"),
+            ("400 kbit/s", 400_000, "400 kbps"),
+            ("12", 12, "12 bps"),
+        ] {
             let rate: Bitrate = text.parse().unwrap();
             assert_eq!((rate.0, rate.to_string().as_str()), (bits, printed), "{text}");
         }
