@@ -84,3 +84,42 @@ impl Anchor {
 pub(crate) fn wall() -> Wall {
     Wall::from_system(std::time::SystemTime::now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_is_woken_to_end() {
+        let pace = Pace::default();
+        assert!(!pace.wait(Instant::now()));
+        std::thread::scope(|scope| {
+            let far = Instant::now() + Duration::from_secs(3_600);
+            let pace = &pace;
+            let waiting = scope.spawn(move || pace.wait(far));
+            pace.stop();
+            assert!(waiting.join().is_ok_and(|ended| ended));
+        });
+        assert!(pace.wait(Instant::now()), "the wish stays");
+    }
+
+    #[test]
+    fn media_time_is_both_clocks() {
+        let mut anchor = Anchor::now();
+        assert_eq!(anchor.wall(2_000_000).us_since(anchor.wall(0)), 2_000_000);
+        assert_eq!(anchor.due(5_000_000) - anchor.due(2_000_000), Duration::from_secs(3));
+        // Nobody set the clock: nothing moves.
+        let before = anchor.wall(0);
+        anchor.check(i64::MAX / 4);
+        assert_eq!(anchor.wall(0), before);
+        // A clock that was off is followed, from any size of step.
+        anchor.wall = Wall(0);
+        anchor.check(0);
+        let off = anchor.wall(anchor.elapsed_us()).us_since(wall());
+        assert!(off.unsigned_abs() < STEP_US, "{off}");
+        // After a sleep, what was due long ago is due now.
+        anchor.mono = anchor.mono.checked_sub(Duration::from_secs(60)).unwrap_or(anchor.mono);
+        anchor.check(1_000_000);
+        assert!(anchor.due(1_000_000).elapsed() < LATE_MAX);
+    }
+}

@@ -1,5 +1,5 @@
 //! Cameras publish to the hub what their source shows, until they are told to end.
-#![allow(clippy::unwrap_used, reason = "this file is all tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "this file is all tests")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! `khien camera` serves what it says to a foreign player, to those who know the password, and
 //! ends when told.
-#![allow(clippy::unwrap_used, reason = "this file is all tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "this file is all tests")]
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -174,5 +174,35 @@ fn what_is_wrong_is_said_and_nothing_is_ready() {
         assert!(!output.status.success());
         assert_eq!(text(&output.stdout), "");
         assert!(text(&output.stderr).contains(says), "{}", text(&output.stderr));
+    }
+}
+
+/// Children of a process.
+fn children(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten() {
+        let list = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(list.split_whitespace().filter_map(|n| n.parse::<u32>().ok()));
+    }
+    found
+}
+
+#[test]
+fn a_camera_that_is_killed_leaves_no_encoder_behind() {
+    let mut camera = Camera::start(&["--pattern", "--size", "320x180", "--fps", "5"]);
+    let encoders = children(camera.child.id());
+    assert_eq!(encoders.len(), 1);
+    camera.child.kill().unwrap();
+    camera.child.wait().unwrap();
+    let lives = || {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", encoders[0]));
+        name.is_ok_and(|n| n.starts_with("khien-pixels"))
+            && std::fs::read_to_string(format!("/proc/{}/stat", encoders[0]))
+                .is_ok_and(|s| !s.contains(") Z "))
+    };
+    let killed = Instant::now();
+    while lives() {
+        assert!(killed.elapsed() < Duration::from_secs(30), "khien-pixels lives on");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

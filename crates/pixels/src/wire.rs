@@ -12,10 +12,14 @@
 //! results and one [`Reply::End`] or [`Reply::Fault`]. Each kind has its own limit of length,
 //! which is compared before anything is allocated; whoever breaks a rule is not spoken to again.
 
+mod fields;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 
 use media::codec::Codec;
+
+use fields::{Body, Fields};
 
 /// Version of what is written here; parent and child must be of the same.
 pub const VERSION: u32 = 1;
@@ -302,39 +306,6 @@ pub fn read(input: &mut impl Read, body: &mut Vec<u8>) -> io::Result<Option<u8>>
     Ok(Some(kind))
 }
 
-struct Body<'a> {
-    words: Vec<u8>,
-    tail: &'a [u8],
-}
-
-impl Body<'_> {
-    fn u8(mut self, value: u8) -> Self {
-        self.words.push(value);
-        self
-    }
-
-    fn u32(mut self, value: u32) -> Self {
-        self.words.extend_from_slice(&value.to_be_bytes());
-        self
-    }
-
-    fn i64(mut self, value: i64) -> Self {
-        self.words.extend_from_slice(&value.to_be_bytes());
-        self
-    }
-
-    /// Longer texts are cut.
-    fn text(self, text: &str) -> Self {
-        let mut end = text.len().min(TEXT_BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        let mut this = self.u32(u32::try_from(end).unwrap_or(0));
-        this.words.extend_from_slice(&text.as_bytes()[..end]);
-        this
-    }
-}
-
 fn write(out: &mut impl Write, kind: u8, body: Body<'_>) -> io::Result<()> {
     let length = body.words.len() + body.tail.len();
     let length = u32::try_from(length).map_err(|_| Broken("length"))?;
@@ -345,54 +316,6 @@ fn write(out: &mut impl Write, kind: u8, body: Body<'_>) -> io::Result<()> {
     words.extend_from_slice(&body.words);
     out.write_all(&words)?;
     out.write_all(body.tail)
-}
-
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
-        let (first, rest) = self.0.split_first_chunk::<N>().ok_or(Broken("body ends early"))?;
-        self.0 = rest;
-        Ok(*first)
-    }
-
-    fn u8(&mut self) -> Result<u8, Broken> {
-        self.array::<1>().map(|[b]| b)
-    }
-
-    fn u32(&mut self) -> Result<u32, Broken> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    fn i64(&mut self) -> Result<i64, Broken> {
-        self.array().map(i64::from_be_bytes)
-    }
-
-    fn flag(&mut self) -> Result<bool, Broken> {
-        match self.u8()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(Broken("flag")),
-        }
-    }
-
-    fn text(&mut self) -> Result<&'a str, Broken> {
-        let length = usize::try_from(self.u32()?).map_err(|_| Broken("text"))?;
-        if length > TEXT_BYTES_MAX {
-            return Err(Broken("text"));
-        }
-        let (text, rest) = self.0.split_at_checked(length).ok_or(Broken("body ends early"))?;
-        self.0 = rest;
-        std::str::from_utf8(text).map_err(|_| Broken("text"))
-    }
-
-    fn tail(&mut self) -> &'a [u8] {
-        std::mem::take(&mut self.0)
-    }
-
-    fn done(self) -> Result<(), Broken> {
-        if self.0.is_empty() { Ok(()) } else { Err(Broken("body too long")) }
-    }
 }
 
 impl<'a> Request<'a> {
