@@ -364,13 +364,21 @@ impl Lane {
         }
     }
 
+    /// Decode time of what follows the last frame; 0 before the first.
+    fn end(&self) -> i64 {
+        if self.base_time < 0 {
+            return 0;
+        }
+        let last = self.base_time.saturating_add(self.last_dts.since(self.base_dts).0);
+        last.saturating_add(i64::from(self.duration))
+    }
+
     /// Decode time and duration of a frame. The duration is a guess, the distance to the frame
     /// before: waiting for the next frame would cost a frame's time of delay.
     fn time(&mut self, frame: &Frame, epoch: Wall) -> (u64, u32) {
-        let end = self.base_time + self.last_dts.since(self.base_dts).0 + i64::from(self.duration);
         if self.base_time < 0 || frame.discontinuity {
             let by_wall = self.rate.from_us(frame.wall.us_since(epoch).saturating_add(LEAD_US)).0;
-            self.base_time = if self.base_time < 0 { by_wall } else { by_wall.max(end) };
+            self.base_time = by_wall.max(self.end()).max(0);
             self.base_dts = frame.dts;
         } else {
             let step = frame.dts.since(self.last_dts).0;

@@ -5,14 +5,14 @@
 //! buffer that is written as it is. A viewer that cannot keep up is behind in the hub, not in a
 //! queue here, and skips to the newest group.
 
+mod door;
 mod egress;
 mod ports;
 mod viewer;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::rtsp::auth::ServerAuth;
 use hub::Hub;
@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Stop;
+use door::Door;
 use egress::Egresses;
 use ports::Ports;
 use viewer::Viewer;
@@ -48,7 +49,7 @@ struct Shared {
     config: Config,
     egresses: Egresses,
     ports: Option<Ports>,
-    viewers: AtomicUsize,
+    door: Arc<Door>,
 }
 
 /// Serves `listener` until `stop`.
@@ -67,7 +68,7 @@ pub async fn serve(
         tracing::warn!("no pair of UDP ports is free; viewers are served over TCP only");
     }
     let egresses = Egresses::new();
-    let shared = Arc::new(Shared { hub, config, egresses, ports, viewers: AtomicUsize::new(0) });
+    let shared = Arc::new(Shared { hub, config, egresses, ports, door: Arc::default() });
     loop {
         let (tcp, peer) = tokio::select! {
             () = listen(&shared.ports) => continue,
@@ -82,16 +83,12 @@ pub async fn serve(
             },
             () = stop.wanted() => return Ok(()),
         };
-        if shared.viewers.fetch_add(1, Ordering::Relaxed) >= VIEWERS_MAX {
-            shared.viewers.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(%peer, "too many viewers");
-            continue;
-        }
+        let Some(inside) = shared.door.enter(peer, Instant::now()) else { continue };
         let shared = Arc::clone(&shared);
         let stop = stop.clone();
         tokio::spawn(async move {
             welcome(&shared, tcp, peer, stop).await;
-            shared.viewers.fetch_sub(1, Ordering::Relaxed);
+            drop(inside);
         });
     }
 }

@@ -74,9 +74,16 @@ pub async fn run(
         let session = Session::new(&hub, &path, &plan, &report, memory);
         let end;
         (end, memory) = session.run(&mut stop).await;
+        // The first certificate seen is the one from now on.
+        if let Trust::Pin(pin @ None) = &mut plan.trust {
+            *pin = report.borrow().certificate.as_ref().map(|c| c.sha256);
+        }
         switched &= !matches!(&end, End::Broken { streamed, .. } if *streamed > Duration::ZERO);
         let wait = match end {
-            End::Stopped => break,
+            End::Stopped => {
+                report.send_modify(|s| s.quirks = memory.counts.list());
+                break;
+            }
             End::Broken { trouble, streamed } => {
                 if streamed >= PROVEN {
                     refused.reset();

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 pub mod clip;
+pub mod viewer;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -88,3 +88,42 @@ impl Ports {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_sends_anything_is_heard_once() {
+        let ports = Ports::bind((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+        assert_eq!(ports.number() % 2, 0);
+        let viewer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let heard = ports.listen(viewer.local_addr().unwrap());
+        let other = ports.listen((Ipv4Addr::LOCALHOST, 9).into());
+        let report = async {
+            for port in [ports.number(), ports.number() + 1] {
+                for socket in [&stranger, &viewer] {
+                    socket.send_to(b"report", (Ipv4Addr::LOCALHOST, port)).await.unwrap();
+                }
+            }
+            tokio::time::timeout(Duration::from_secs(10), async {
+                while !heard.take() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await
+        };
+        tokio::select! {
+            () = ports.run() => {}
+            heard = report => heard.expect("heard"),
+        }
+        assert!(!other.take());
+        ports.send(true, viewer.local_addr().unwrap(), b"answer");
+        let mut buf = [0; 16];
+        assert_eq!(viewer.recv(&mut buf).await.unwrap(), 6);
+    }
+}

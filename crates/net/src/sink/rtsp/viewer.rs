@@ -246,7 +246,13 @@ impl<'a> Viewer<'a> {
                 self.subscriber = None;
                 self.closing = true;
             }
-            Event::AuthFailed => tracing::warn!(peer = %self.peer, "wrong user or password"),
+            Event::AuthFailed => {
+                tracing::debug!(peer = %self.peer, "wrong user or password");
+                self.shared.door.failed(self.peer, Instant::now());
+                if self.shared.door.is_locked(self.peer.ip(), Instant::now()) {
+                    self.closing = true;
+                }
+            }
             Event::Rtcp { .. } => {}
         }
     }

@@ -1,5 +1,6 @@
 //! One connection to a camera, from TCP to its end.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ::rtsp::client::{Client, Event, Input, Learned, Output, Reason, Transport, Want};
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::super::{State, Status, Trouble};
-use super::connect::{self, Connected, Failure};
+use super::connect::{self, Connected, Failure, Wire};
 use super::udp::{self, Pair};
 use super::{ANSWER_MAX, Config, set, stalled};
 use crate::tls::{Seen, Trust};
@@ -52,6 +53,8 @@ const READ_BYTES: usize = 64 << 10;
 const WATCH: Duration = Duration::from_millis(250);
 /// UDP without a packet for this long after PLAY: a firewall is in the way.
 const UDP_SILENT: Duration = Duration::from_secs(3);
+/// A camera that takes no goodbye for this long gets none.
+const GOODBYE: Duration = Duration::from_millis(500);
 /// How often counters go to the page.
 const REPORT: Duration = Duration::from_secs(5);
 
@@ -105,10 +108,7 @@ impl<'a> Session<'a> {
 
     /// Runs to the end; returns it with what the next session should know.
     pub(super) async fn run(mut self, stop: &mut Stop) -> (End, Memory) {
-        let end = tokio::select! {
-            end = self.connect_and_drive() => end,
-            () = stop.wanted() => End::Stopped,
-        };
+        let end = self.connect_and_drive(stop).await;
         if let Some(publisher) = self.publisher.take() {
             publisher.close(match &end {
                 End::Stopped => Cause::SwitchedOff,
@@ -121,13 +121,16 @@ impl<'a> Session<'a> {
         (end, self.memory)
     }
 
-    async fn connect_and_drive(&mut self) -> End {
+    async fn connect_and_drive(&mut self, stop: &mut Stop) -> End {
         let url = match Url::parse(&self.config.url) {
             Ok(url) => url,
             Err(e) => return End::Refused(refusal("camera-url", format!("the address: {e}"))),
         };
         let seen = Seen::default();
-        let connected = connect::connect(&url, &self.config.trust, &seen).await;
+        let connected = tokio::select! {
+            connected = connect::connect(&url, &self.config.trust, &seen) => connected,
+            () = stop.wanted() => return End::Stopped,
+        };
         if let Some(certificate) = seen.get() {
             self.report.send_modify(|s| s.certificate = Some(certificate));
         }
@@ -153,13 +156,13 @@ impl<'a> Session<'a> {
             },
             now(),
         );
-        let end = self.drive(&mut client, connected).await;
+        let end = self.drive(&mut client, connected, stop).await;
         self.memory.counts.merge(client.quirks());
         self.memory.learned = client.learned();
         end
     }
 
-    async fn drive(&mut self, client: &mut Client, connected: Connected) -> End {
+    async fn drive(&mut self, client: &mut Client, connected: Connected, stop: &mut Stop) -> End {
         let Connected { mut wire, peer } = connected;
         let mut buf = vec![0; READ_BYTES];
         let mut datagram = Vec::new();
@@ -167,23 +170,18 @@ impl<'a> Session<'a> {
         tokio::pin!(sleep);
         loop {
             let wait = self.drain(client, peer.ip()).await;
-            for data in std::mem::take(&mut self.out) {
-                match timeout(ANSWER_MAX, wire.write_all(&data)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(e)) => return self.broken(Cause::NetworkCut, &e.to_string()),
-                    Err(_) => return self.broken(Cause::NetworkCut, "it takes no data"),
-                }
+            let sent = tokio::select! {
+                sent = self.send(&mut wire) => sent,
+                () = stop.wanted() => Err(End::Stopped),
+            };
+            if let Err(end) = sent {
+                return end;
             }
             if let Some(end) = self.end.take() {
                 return end;
             }
             if let Some(end) = self.watch(client) {
-                // Free the camera's session: many allow only one or two.
-                let _ = client.handle(now(), Input::Teardown);
-                let _ = self.drain(client, peer.ip()).await;
-                for data in std::mem::take(&mut self.out) {
-                    let _ = timeout(Duration::from_millis(500), wire.write_all(&data)).await;
-                }
+                self.leave(client, &mut wire, peer.ip()).await;
                 return end;
             }
             arm(sleep.as_mut(), wait);
@@ -202,6 +200,10 @@ impl<'a> Session<'a> {
                     Input::Udp { track: a.track, rtcp: a.rtcp, data: &datagram[..a.len] },
                 ),
                 () = sleep.as_mut() => client.handle(now(), Input::Timeout),
+                () = stop.wanted() => {
+                    self.leave(client, &mut wire, peer.ip()).await;
+                    return End::Stopped;
+                }
             };
             if let Err(e) = handled {
                 let _ = self.drain(client, peer.ip()).await;
@@ -213,8 +215,36 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Sends what is collected for the camera.
+    async fn send(&mut self, wire: &mut Box<dyn Wire>) -> Result<(), End> {
+        for data in std::mem::take(&mut self.out) {
+            match timeout(ANSWER_MAX, wire.write_all(&data)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(e)) => return Err(self.broken(Cause::NetworkCut, &e.to_string())),
+                Err(_) => return Err(self.broken(Cause::NetworkCut, "it takes no data")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees the camera's session: many allow only one or two. What the camera still sends is
+    /// read, because closing over it would take our goodbye back.
+    async fn leave(&mut self, client: &mut Client, wire: &mut Box<dyn Wire>, peer: IpAddr) {
+        let _ = client.handle(now(), Input::Teardown);
+        let _ = self.drain(client, peer).await;
+        if self.out.is_empty() {
+            return;
+        }
+        let goodbye = async {
+            let sent = self.send(wire).await.is_ok() && wire.shutdown().await.is_ok();
+            let mut rest = vec![0; READ_BYTES];
+            while sent && wire.read(&mut rest).await.is_ok_and(|n| n > 0) {}
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
+    }
+
     /// Carries out what the machine wants until it waits.
-    async fn drain(&mut self, client: &mut Client, peer: std::net::IpAddr) -> Option<Instant> {
+    async fn drain(&mut self, client: &mut Client, peer: IpAddr) -> Option<Instant> {
         loop {
             match client.poll() {
                 Output::Transmit(data) => self.out.push(data),
@@ -229,6 +259,7 @@ impl<'a> Session<'a> {
                     let port = match Pair::bind(track, peer).await {
                         Ok(pair) => {
                             let port = pair.port();
+                            self.pairs.retain(|p| p.track != track);
                             self.pairs.push(pair);
                             port
                         }
@@ -326,6 +357,10 @@ impl<'a> Session<'a> {
         let Some(playing) = self.playing else {
             // The machine's own steps are each bounded by the camera's patience, not ours.
             let slow = at.duration_since(self.started) >= ANSWER_MAX * 2;
+            if slow && client.quirks().get(Quirk::SessCrlf) > 0 {
+                let message = "what answers there is not RTSP; check the port".to_owned();
+                return Some(End::Refused(refusal("camera-protocol", message)));
+            }
             return slow.then(|| {
                 End::Unreachable(Trouble {
                     code: "camera-timeout",
@@ -392,11 +427,13 @@ impl<'a> Session<'a> {
                     cause: Cause::NetworkCut,
                 })
             }
-            Reason::Refused(status) => End::Refused(Trouble {
-                code: "camera-protocol",
-                message: format!("the camera refuses (RTSP {status})"),
-                cause: Cause::BadStream,
-            }),
+            Reason::Refused(300..=399) => refused(
+                "camera-protocol",
+                "the camera sends its viewers to another address; enter that one",
+            ),
+            Reason::Refused(status) => {
+                refused("camera-protocol", &format!("the camera refuses (RTSP {status})"))
+            }
             Reason::TryUdp => End::Other(Transport::Udp, Quirk::Tr461Tcp),
             Reason::TryTcp => End::Other(Transport::Tcp, Quirk::Tr461Udp),
             Reason::Silent => self.broken(Cause::CameraSilent, "it does not answer"),
