@@ -3,7 +3,8 @@
 //! A camera's clock is not believed: the wall time of a frame is when it arrived, freed of what
 //! the network added. The offset between the two clocks is the smallest difference seen (the
 //! packet that waited least); it follows the camera's drift by at most [`SLEW_PPM`], so that wall
-//! times neither jump nor run away.
+//! times neither jump nor run away. Sender reports are believed once they have agreed with arrival
+//! several times: they know what the camera needed for encoding and sending.
 //!
 //! Not here: which packet belongs to which frame, and holes.
 
@@ -22,9 +23,12 @@ pub(crate) const SLEW_PPM: i64 = 500;
 /// than the moment that is waited for.
 const SLEW_YOUNG_PPM: i64 = 50_000;
 const YOUNG: Duration = Duration::from_secs(10);
-/// A time stamp this much before the one before is a new time line. Pictures in another order
-/// than they are shown stay far below.
-const BACK_US: i64 = 1_000_000;
+/// A time stamp this much before the one before is a new time line.
+const BACK_US: i64 = 100_000;
+/// The same where pictures come in another order than they are shown.
+const BACK_REORDERED_US: i64 = 1_000_000;
+/// Our own clock was set when it moved this much more or less than time passed.
+const SET_US: i64 = 1_000_000;
 /// A time stamp this much ahead of what arrival allows is a new time line.
 const AHEAD_US: i64 = 1_000_000;
 /// A time line that is new and begins below this began at zero.
@@ -41,6 +45,10 @@ const DEPTH_MAX: usize = 16;
 const FRAME_US: i64 = 40_000;
 /// A sender report further off than this tells nothing.
 const REPORT_US_MAX: i64 = 5_000_000;
+/// And this near to arrival it agrees.
+const AGREE_US: i64 = 1_000_000;
+/// So many in a row must agree before they are believed.
+const AGREEING: u8 = 3;
 /// Pictures later than that, up to this, were late in the camera.
 const LATE_US_MAX: i64 = 60_000_000;
 
@@ -59,13 +67,16 @@ pub(crate) struct Clock {
     rate: Rate,
     unwrap: TimeUnwrap,
     /// The last time stamp in its order of arrival, endless, and when it came.
-    last: Option<(i64, Instant)>,
+    last: Option<(i64, Now)>,
     dts: Option<i64>,
     order: Order,
     offset: Option<Offset>,
+    /// The first moment of the session is over.
+    settled: bool,
     /// Time line broke; to be told with the next stamp.
     broken: bool,
     report: Option<(u64, u32)>,
+    agreeing: u8,
 }
 
 /// Presentation times that wait to become decoding times.
@@ -97,22 +108,34 @@ impl Clock {
             dts: None,
             order: Order { waiting: VecDeque::new(), depth: DEPTH },
             offset: None,
+            settled: false,
             broken: false,
             report: None,
+            agreeing: 0,
         }
     }
 
-    /// Notes that a frame with this time stamp arrived, and gives its endless time. Frames are
-    /// stamped afterwards, in the same order: those of the first moment only when the burst that
-    /// many cameras begin with is over.
-    pub(crate) fn arrive(&mut self, timestamp: u32, now: Now, quirks: &mut QuirkCounts) -> Arrival {
+    /// Notes that a frame with this time stamp arrived, and gives its endless time. `reordered`:
+    /// pictures may be shown in another order than they come. Frames are stamped afterwards, in
+    /// the same order: those of the first moment only when the burst that many cameras begin with
+    /// is over.
+    pub(crate) fn arrive(
+        &mut self,
+        timestamp: u32,
+        reordered: bool,
+        now: Now,
+        quirks: &mut QuirkCounts,
+    ) -> Arrival {
         let mut time = self.unwrap.unwrap(timestamp);
-        let mut fresh = false;
-        if let Some((last, at)) = self.last {
+        let mut fresh = self.broken;
+        if let Some((last, at)) = self.last
+            && !fresh
+        {
             let step_us = self.rate.to_us(Ticks(time - last));
-            let passed_us = micros(now.mono.saturating_duration_since(at));
+            let passed_us = micros(now.mono.saturating_duration_since(at.mono));
+            let back_us = if reordered { BACK_REORDERED_US } else { BACK_US };
             let ahead = step_us - passed_us > AHEAD_US && self.is_ahead(time, now);
-            if step_us < -BACK_US || ahead {
+            if step_us < -back_us || ahead {
                 quirks.add(if self.rate.to_us(Ticks(i64::from(timestamp))) < ZERO_US {
                     Quirk::RtpTsReset
                 } else if step_us < 0 {
@@ -122,19 +145,22 @@ impl Clock {
                 });
                 fresh = true;
             }
+            // Our own clock was set: what comes now has nothing to do with what was before.
+            let set_us = now.wall.us_since(at.wall).saturating_sub(passed_us);
+            fresh |= set_us.saturating_abs() > SET_US;
         }
-        if fresh || self.broken {
+        if fresh {
             self.broken = false;
-            fresh |= self.last.is_some();
             self.unwrap.reset();
             time = self.unwrap.unwrap(timestamp);
             self.offset = None;
+            self.agreeing = 0;
         }
-        self.last = Some((time, now.mono));
+        self.last = Some((time, now));
         let difference = now.wall.0.saturating_sub(self.rate.to_us(Ticks(time)));
         match &mut self.offset {
             Some(offset) => offset.note(difference, now.mono),
-            None => self.offset = Some(Offset::new(difference, now.mono)),
+            None => self.offset = Some(Offset::new(difference, now.mono, !self.settled)),
         }
         Arrival { time, at: now.mono, fresh }
     }
@@ -180,6 +206,7 @@ impl Clock {
 
     /// From here on wall time moves slowly.
     pub(crate) const fn settle(&mut self) {
+        self.settled = true;
         if let Some(offset) = &mut self.offset {
             offset.settling = false;
         }
@@ -190,21 +217,28 @@ impl Clock {
         self.broken = self.last.is_some();
     }
 
-    /// Looks at a sender report: says only whether the camera's clock is to be believed.
+    /// Looks at a sender report.
     pub(crate) fn report(&mut self, ntp: u64, rtp: u32, now: Now, quirks: &mut QuirkCounts) {
         let frozen = self.report == Some((ntp, rtp));
         self.report = Some((ntp, rtp));
-        let skew_us = crate::rtcp::ntp_to_wall(ntp).us_since(now.wall);
-        if ntp == 0 || frozen || skew_us > REPORT_US_MAX || skew_us < -LATE_US_MAX {
+        let claimed = crate::rtcp::ntp_to_wall(ntp);
+        let skew_us = claimed.us_since(now.wall);
+        let possible = (-LATE_US_MAX..=REPORT_US_MAX).contains(&skew_us);
+        if ntp == 0 || frozen || !possible {
             quirks.add(Quirk::SrWrong);
         } else if skew_us < -REPORT_US_MAX {
             quirks.add(Quirk::SubLate);
-        } else if let Some(offset) = &mut self.offset
-            && let Some(time) = self.unwrap.peek(rtp)
-        {
-            // Believed where it agrees with arrival: it is free of the camera's own delay.
-            let claimed = crate::rtcp::ntp_to_wall(ntp).0;
-            offset.believe(claimed.saturating_sub(self.rate.to_us(Ticks(time))));
+        }
+        let (Some(offset), Some(time)) = (&mut self.offset, self.unwrap.peek(rtp)) else { return };
+        let us = claimed.0.saturating_sub(self.rate.to_us(Ticks(time)));
+        let near = us.saturating_sub(offset.now_us).saturating_abs() <= AGREE_US;
+        if frozen || !near || skew_us.saturating_abs() > AGREE_US {
+            self.agreeing = 0;
+            return;
+        }
+        self.agreeing = self.agreeing.saturating_add(1);
+        if self.agreeing >= AGREEING {
+            offset.believe(us);
         }
     }
 }
@@ -238,7 +272,7 @@ impl Order {
 }
 
 impl Offset {
-    const fn new(us: i64, at: Instant) -> Self {
+    const fn new(us: i64, at: Instant, settling: bool) -> Self {
         Self {
             now_us: us,
             begun: at,
@@ -246,7 +280,7 @@ impl Offset {
             window: at,
             smallest: us,
             past: VecDeque::new(),
-            settling: true,
+            settling,
         }
     }
 
@@ -265,15 +299,9 @@ impl Offset {
         }
     }
 
-    /// A report's opinion counts as an arrival without any delay.
+    /// A report counts as an arrival without any delay: later than arrival it cannot be.
     fn believe(&mut self, us: i64) {
-        // Later than arrival it cannot be.
-        if us <= self.smallest {
-            self.smallest = us;
-            if self.settling {
-                self.now_us = self.now_us.min(us);
-            }
-        }
+        self.smallest = self.smallest.min(us);
     }
 
     /// The offset at this time, moved a little towards what was measured.

@@ -376,6 +376,60 @@ mod tests {
         assert_eq!("tr-carrier-pigeon".parse::<Quirk>(), Err(UnknownQuirk));
     }
 
+    /// The values of `key` in the data file, in order.
+    fn column(key: &str) -> Vec<&'static str> {
+        let start = format!("{key} = ");
+        let lines = include_str!("../quirks.toml").lines();
+        lines.filter_map(|l| Some(l.strip_prefix(&start)?.trim_matches('"'))).collect()
+    }
+
+    #[test]
+    fn the_data_file_has_a_row_for_every_quirk_and_says_the_same() {
+        let expect = |of: fn(Quirk) -> &'static str| -> Vec<&str> {
+            Quirk::ALL.iter().map(|q| of(*q)).collect()
+        };
+        assert_eq!(column("id"), expect(Quirk::slug), "in the same order");
+        assert_eq!(
+            column("level"),
+            expect(|q| match q.level() {
+                Level::Counter => "c",
+                Level::Note => "n",
+                Level::Warning => "w",
+            })
+        );
+        assert_eq!(
+            column("layer"),
+            expect(|q| match q.layer() {
+                Layer::Sdp => "url-sdp",
+                Layer::Session => "auth-session",
+                Layer::KeepAlive => "keep-alive",
+                Layer::Transport => "transport",
+                Layer::Rtp => "rtp-time",
+                Layer::Codec => "codec",
+            })
+        );
+        for key in ["what", "seen", "action", "expect", "outcome", "counted", "test"] {
+            let filled = column(key).into_iter().filter(|v| !v.is_empty()).count();
+            assert_eq!(filled, COUNT, "{key}");
+        }
+        assert!(column("counted").iter().all(|c| matches!(*c, "true" | "false")));
+    }
+
+    /// Both lists could lose the same row together: this one they cannot.
+    #[test]
+    fn no_layer_loses_a_quirk() {
+        let count = |layer| Quirk::ALL.iter().filter(|q| q.layer() == layer).count();
+        let layers = [
+            Layer::Sdp,
+            Layer::Session,
+            Layer::KeepAlive,
+            Layer::Transport,
+            Layer::Rtp,
+            Layer::Codec,
+        ];
+        assert_eq!(layers.map(count), [21, 19, 7, 14, 15, 19]);
+    }
+
     #[test]
     fn counts_know_first_times_and_merge() {
         let mut counts = QuirkCounts::default();

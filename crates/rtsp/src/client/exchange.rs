@@ -1,15 +1,10 @@
 //! Requests and their answers: what is asked next, and what an answer means.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use bytes::Bytes;
-use media::TrackKind;
-
-use super::transport::{self, Agreed};
-use super::{Client, Event, KeepAlive, Lane, Output, Reason, Route, Step, Transport};
-use crate::auth::Challenge;
-use crate::message::{Headers, Method, Request, Response};
+use super::{Client, Event, KeepAlive, Output, Reason, Step};
+use crate::auth::{Algorithm, Challenge, ClientAuth};
+use crate::message::{Method, Request, Response};
 use crate::quirk::Quirk;
 use crate::url::{self, Url};
 use crate::{Error, Now, sdp};
@@ -100,6 +95,9 @@ impl Client {
 
     /// An answer came.
     pub(super) fn answered(&mut self, now: Now, response: Response) -> Result<(), Error> {
+        if response.status < 200 {
+            return Ok(());
+        }
         let pending = &mut self.exchange.pending;
         let known = response.headers.cseq().and_then(|c| pending.iter().position(|p| p.cseq == c));
         let place = match known {
@@ -130,7 +128,10 @@ impl Client {
         }
         match self.step {
             Step::Describe => self.described(&response),
-            Step::Setup(lane) => self.set_up(lane, &response),
+            Step::Setup(lane) => {
+                self.set_up(lane, &response);
+                Ok(())
+            }
             Step::Play => {
                 self.play_answered(now, &response);
                 Ok(())
@@ -145,7 +146,7 @@ impl Client {
         if self.step == Step::Describe && asked.signed == 0 {
             self.note_challenges(&challenges, digests);
         }
-        let before = self.auth.as_ref().is_some_and(crate::auth::ClientAuth::is_challenged);
+        let before = self.auth.as_ref().is_some_and(ClientAuth::is_challenged);
         let answerable = self.auth.as_mut().is_some_and(|auth| auth.challenge(&challenges));
         let fresh = challenges.iter().any(|c| matches!(c, Challenge::Digest(d) if d.stale));
         // The first answer may meet a nonce that is too old; a second refusal means no.
@@ -169,7 +170,7 @@ impl Client {
         if challenges.len() > 1 {
             self.quirks.add(Quirk::AuthManyChallenges);
         }
-        let sha256 = |c: &Challenge| matches!(c, Challenge::Digest(d) if d.algorithm == Some(crate::auth::Algorithm::Sha256));
+        let sha256 = |c: &Challenge| matches!(c, Challenge::Digest(d) if d.algorithm == Some(Algorithm::Sha256));
         if digests > 0 && challenges.iter().all(sha256) {
             self.quirks.add(Quirk::AuthDigestOnly);
         }
@@ -196,10 +197,18 @@ impl Client {
         }
         let base = headers.get("Content-Base").or_else(|| headers.get("Content-Location"));
         self.base = url::base(base.unwrap_or_default(), &self.config.url, &mut self.quirks);
-        let session = sdp::parse(&response.body, &mut self.quirks)?;
+        let session = match sdp::parse(&response.body, &mut self.quirks) {
+            Ok(session) => session,
+            // It answers as it should, only there is nothing in it.
+            Err(Error::Malformed(_)) => {
+                self.close(Reason::Unsupported);
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
         self.aggregate = self.control(session.control.as_deref());
-        let server = headers.get("Server").map(str::to_owned).or_else(|| session.tool.clone());
-        let server = server.map(|s| s.chars().take(200).collect());
+        let server = headers.get("Server").or(session.tool.as_deref());
+        let server = server.map(|s| s.chars().filter(|c| !c.is_control()).take(200).collect());
         self.choose(&session);
         self.session = Some(session);
         self.out.push_back(Output::Event(Event::Described { server }));
@@ -215,9 +224,11 @@ impl Client {
     fn redirected(&mut self, response: &Response) {
         self.quirks.add(Quirk::UrlRedirect);
         let location = response.headers.get("Location").and_then(|l| Url::parse(l).ok());
+        let from = &self.config.url;
+        // To another host, or out of TLS, credentials would follow; nobody asked for that.
+        let same = |to: &Url| to.host() == from.host() && (to.tls() || !from.tls());
         match location {
-            // To another host credentials would follow; nobody asked for that.
-            Some(to) if self.config.allow_redirect && to.host() == self.config.url.host() => {
+            Some(to) if self.config.allow_redirect && same(&to) => {
                 let event = Event::Redirect { location: to.to_string() };
                 self.out.push_back(Output::Event(event));
                 self.close(Reason::Ended);
@@ -225,231 +236,9 @@ impl Client {
             _ => self.close(Reason::Refused(response.status)),
         }
     }
-
-    /// The first media of each kind that is wanted.
-    fn choose(&mut self, session: &sdp::Session) {
-        let want = self.config.want;
-        let kinds = [
-            (TrackKind::Video, want.video),
-            (TrackKind::Audio, want.audio),
-            (TrackKind::Metadata, want.metadata),
-        ];
-        let udp = self.config.transport == Transport::Udp;
-        for (kind, _) in kinds.into_iter().filter(|(_, wanted)| *wanted) {
-            if let Some(media) = session.medias.iter().find(|m| m.params.kind() == kind) {
-                let id = u8::try_from(self.lanes.len()).unwrap_or(u8::MAX);
-                self.lanes.push(Lane::new(id, media, udp));
-                self.medias.push(media.clone());
-            }
-        }
-    }
-
-    fn control(&mut self, control: Option<&str>) -> Url {
-        let control = control.unwrap_or_default();
-        url::join(&self.base, control, self.learned.by_the_book, &mut self.quirks)
-    }
-
-    fn ask_setup(&mut self, lane: usize) {
-        match self.config.transport {
-            Transport::Tcp => {
-                let (rtp, rtcp) = channels(lane);
-                // What is sent before the answer is of this lane already.
-                self.routes.push(Route::Channels(rtp, rtcp));
-                self.send_setup(lane, &format!("RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}"));
-            }
-            Transport::Udp => self.out.push_back(Output::Event(Event::NeedUdp { track: lane })),
-        }
-    }
-
-    /// The driver has a pair of ports.
-    pub(super) fn bound(&mut self, lane: usize, rtp_port: u16) {
-        if self.step != Step::Setup(lane) || self.routes.len() > lane {
-            return;
-        }
-        self.routes.push(Route::Udp);
-        let rtcp_port = rtp_port.saturating_add(1);
-        self.send_setup(lane, &format!("RTP/AVP;unicast;client_port={rtp_port}-{rtcp_port}"));
-    }
-
-    fn send_setup(&mut self, lane: usize, transport: &str) {
-        let control = self.medias.get(lane).and_then(|m| m.control.clone());
-        let url = self.control(control.as_deref());
-        self.ask(Method::Setup, &url, &[("Transport", transport)]);
-    }
-
-    fn set_up(&mut self, lane: usize, response: &Response) -> Result<(), Error> {
-        if !(200..300).contains(&response.status) {
-            self.setup_refused(lane, response.status);
-            return Ok(());
-        }
-        self.note_session(&response.headers);
-        let header = response.headers.get("Transport").unwrap_or_default();
-        let asked = self.config.transport;
-        let agreed = transport::read(header, asked, channels(lane), &mut self.quirks);
-        match (asked, agreed) {
-            (Transport::Tcp, Agreed { channels: None, ports: Some(_), .. }) => {
-                self.close(Reason::TryUdp);
-                return Ok(());
-            }
-            (Transport::Udp, Agreed { channels: Some(_), ports: None, .. }) => {
-                self.close(Reason::TryTcp);
-                return Ok(());
-            }
-            (Transport::Tcp, Agreed { channels, .. }) => {
-                let (rtp, rtcp) = channels.unwrap_or_else(|| self::channels(lane));
-                if let Some(route) = self.routes.get_mut(lane) {
-                    *route = Route::Channels(rtp, rtcp);
-                }
-            }
-            (Transport::Udp, Agreed { ports, .. }) => {
-                let (rtp_port, rtcp_port) = ports.unwrap_or((0, 0));
-                let event = Event::PeerUdp { track: lane, rtp_port, rtcp_port };
-                self.out.push_back(Output::Event(event));
-            }
-        }
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.announce(agreed.ssrc);
-        }
-        self.next_setup(lane + 1);
-        Ok(())
-    }
-
-    fn next_setup(&mut self, lane: usize) {
-        if lane < self.lanes.len() {
-            self.step = Step::Setup(lane);
-            self.ask_setup(lane);
-        } else {
-            self.ask_play();
-        }
-    }
-
-    fn setup_refused(&mut self, lane: usize, status: u16) {
-        let _ = self.routes.pop();
-        let asked = self.config.transport;
-        match status {
-            461 => self.close(match asked {
-                Transport::Tcp => Reason::TryUdp,
-                Transport::Udp => Reason::TryTcp,
-            }),
-            404 | 459 | 460 if !self.learned.by_the_book && lane == 0 => {
-                self.learned.by_the_book = true;
-                let control = self.session.as_ref().and_then(|s| s.control.clone());
-                self.aggregate = self.control(control.as_deref());
-                self.ask_setup(lane);
-            }
-            _ if lane > 0 => {
-                // Without sound is better than nothing.
-                self.lanes.truncate(lane);
-                self.medias.truncate(lane);
-                self.ask_play();
-            }
-            status => {
-                if status == 463 {
-                    self.quirks.add(Quirk::TrSrtpMki);
-                }
-                self.close(refusal(status));
-            }
-        }
-    }
-
-    /// The session's name and patience.
-    fn note_session(&mut self, headers: &Headers) {
-        let Some(value) = headers.get("Session") else { return };
-        let mut parts = value.split(';').map(str::trim);
-        let id = parts.next().unwrap_or_default();
-        if let Some(seconds) = parts
-            .filter_map(|p| p.split_once('='))
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case("timeout"))
-            .and_then(|(_, s)| s.trim().parse::<u32>().ok())
-            .filter(|s| *s > 0)
-        {
-            self.timeout = Duration::from_secs(seconds.min(86_400).into());
-        }
-        match &self.id {
-            None if !id.is_empty() => self.id = Some(id.chars().take(256).collect()),
-            Some(first) if first != id => {
-                self.quirks.add(Quirk::SessIdChanges);
-                self.other_id = Some(id.chars().take(256).collect());
-            }
-            _ => {}
-        }
-    }
-
-    fn ask_play(&mut self) {
-        self.step = Step::Play;
-        let url = self.aggregate.clone();
-        self.ask(Method::Play, &url, &[("Range", "npt=0.000-")]);
-    }
-
-    fn play_answered(&mut self, now: Now, response: &Response) {
-        match response.status {
-            200..=299 => {}
-            454 if self.other_id.is_some() => {
-                self.id = self.other_id.take();
-                self.ask_play();
-                return;
-            }
-            status => {
-                self.close(refusal(status));
-                return;
-            }
-        }
-        self.note_info(&response.headers);
-        self.step = Step::Playing;
-        self.playing_since = Some(now.mono);
-        self.kept_alive = Some(now.mono);
-        self.reported = Some(now.mono);
-        let tracks = self.lanes.iter().map(|l| l.track.clone()).collect();
-        self.out.push_back(Output::Event(Event::Playing { tracks }));
-        if self.config.transport == Transport::Udp {
-            self.punch();
-        }
-        for (channel, data) in std::mem::take(&mut self.early) {
-            self.interleaved(now, channel, &data);
-        }
-    }
-
-    /// A packet from each socket opens the way back through a firewall that keeps state.
-    fn punch(&mut self) {
-        for (index, lane) in self.lanes.iter().enumerate() {
-            if !lane.has_media() {
-                let data = Bytes::from_static(&[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-                self.out.push_back(Output::TransmitUdp { track: index, rtcp: false, data });
-            }
-            let data = crate::rtcp::receiver_report(self.ssrc, None, "khien");
-            self.out.push_back(Output::TransmitUdp { track: index, rtcp: true, data });
-        }
-    }
-
-    /// RTP-Info (RFC 2326, section 12.33): hints only.
-    fn note_info(&mut self, headers: &Headers) {
-        let Some(value) = headers.get("RTP-Info") else { return };
-        let entries: Vec<&str> = value.split(',').filter(|e| !e.trim().is_empty()).collect();
-        if entries.len() > self.lanes.len() {
-            self.quirks.add(Quirk::SessSetupSubset);
-        }
-        for (lane, entry) in self.lanes.iter_mut().zip(entries) {
-            let find = |wanted: &str| {
-                entry.split(';').filter_map(|p| p.split_once('=')).find_map(|(name, value)| {
-                    name.trim().eq_ignore_ascii_case(wanted).then_some(value.trim())
-                })
-            };
-            let seq = find("seq").and_then(|s| s.parse().ok());
-            let time = find("rtptime");
-            if seq.is_some() || time.is_some() {
-                lane.inform(seq, time.and_then(|t| t.parse().ok()));
-            }
-        }
-    }
 }
 
-/// The channels that are asked for.
-fn channels(lane: usize) -> (u8, u8) {
-    let rtp = u8::try_from(lane.min(100) * 2).unwrap_or(0);
-    (rtp, rtp + 1)
-}
-
-const fn refusal(status: u16) -> Reason {
+pub(super) const fn refusal(status: u16) -> Reason {
     match status {
         401 | 403 => Reason::Auth,
         404 => Reason::NotFound,

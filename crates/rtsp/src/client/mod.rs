@@ -14,7 +14,9 @@
 //! Not here: SRTP, tunnels through HTTP, back channels.
 
 mod exchange;
+mod interface;
 mod keep_alive;
+mod setup;
 mod track;
 mod transport;
 
@@ -22,8 +24,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use media::{Frame, Track, TrackId};
-use stdx::Secret;
+use media::Frame;
 
 use crate::auth::ClientAuth;
 use crate::message::{Item, Method, Reader};
@@ -32,6 +33,7 @@ use crate::sdp::{Media, Session};
 use crate::url::Url;
 use crate::{Error, Now, rtcp};
 
+pub use interface::{Config, Event, Input, Output, Reason, Transport, Want};
 pub use keep_alive::{KeepAlive, Learned};
 
 use exchange::Exchange;
@@ -41,166 +43,14 @@ use track::Lane;
 const EARLY_PACKETS_MAX: usize = 64;
 /// Distance of receiver reports.
 const REPORT: Duration = Duration::from_secs(5);
+/// How long after the last goodbye a session ends: what was under way still counts.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Without a packet for this long, a session that is ended has died by itself.
+const SILENCE: Duration = Duration::from_secs(2);
+/// Garbage was all that came.
+const NOT_RTSP: Error = Error::PeerMisbehaved("this is not RTSP");
 /// Most that waits for [`Client::poll`]; a driver that polls as it should never gets near.
 const OUTPUTS_MAX: usize = 16_384;
-
-/// How media travels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Interleaved with the requests, on their connection.
-    Tcp,
-    /// Datagrams.
-    Udp,
-}
-
-/// Which kinds of tracks are set up, the first of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Want {
-    /// Pictures.
-    pub video: bool,
-    /// Sound.
-    pub audio: bool,
-    /// ONVIF metadata.
-    pub metadata: bool,
-}
-
-/// What a session is begun with.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The camera's address.
-    pub url: Url,
-    /// User and password; sent only in answer to a challenge.
-    pub credentials: Option<(String, Secret)>,
-    /// Asked for at SETUP.
-    pub transport: Transport,
-    /// Report a redirect to the same host instead of failing.
-    pub allow_redirect: bool,
-    /// What we call ourselves; some cameras refuse who says nothing.
-    pub user_agent: String,
-    /// What earlier sessions learned.
-    pub learned: Learned,
-    /// What to set up.
-    pub want: Want,
-}
-
-/// What happened.
-#[derive(Debug, Clone, Copy)]
-pub enum Input<'a> {
-    /// Bytes came over the connection.
-    Tcp(&'a [u8]),
-    /// A datagram came.
-    Udp {
-        /// Which track's sockets.
-        track: usize,
-        /// The RTCP socket.
-        rtcp: bool,
-        /// The datagram.
-        data: &'a [u8],
-    },
-    /// Answers [`Event::NeedUdp`]: the even port of the pair; 0 if there is none.
-    UdpBound {
-        /// Which track's sockets.
-        track: usize,
-        /// The RTP port.
-        rtp_port: u16,
-    },
-    /// The time that `Wait` named has come.
-    Timeout,
-    /// The connection has ended.
-    Closed,
-    /// The driver wants to end: says so to the camera and closes.
-    Teardown,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Output {
-    /// Bytes for the connection.
-    Transmit(Bytes),
-    /// A datagram for the camera.
-    TransmitUdp {
-        /// Which track's sockets.
-        track: usize,
-        /// From the RTCP socket to the RTCP port.
-        rtcp: bool,
-        /// The datagram.
-        data: Bytes,
-    },
-    /// Something to know.
-    Event(Event),
-    /// Nothing until more comes in, or until then.
-    Wait(Option<Instant>),
-}
-
-/// What a driver learns.
-#[derive(Debug)]
-pub enum Event {
-    /// The camera told what it has.
-    Described {
-        /// What its software calls itself.
-        server: Option<String>,
-    },
-    /// A pair of ports is needed for this track; answered with [`Input::UdpBound`].
-    NeedUdp {
-        /// Which track.
-        track: usize,
-    },
-    /// Where the camera sends from; zero where it did not say.
-    PeerUdp {
-        /// Which track.
-        track: usize,
-        /// RTP.
-        rtp_port: u16,
-        /// RTCP.
-        rtcp_port: u16,
-    },
-    /// Media follows.
-    Playing {
-        /// The tracks; their parameters are those announced.
-        tracks: Vec<Track>,
-    },
-    /// A frame.
-    Frame(Frame),
-    /// Packets did not come.
-    Lost {
-        /// Of which track.
-        track: TrackId,
-        /// How many.
-        packets: u64,
-    },
-    /// Seen for the first time in this session.
-    Quirk(Quirk),
-    /// Go there instead; same host, same credentials.
-    Redirect {
-        /// The address.
-        location: String,
-    },
-    /// It is over.
-    Closed(Reason),
-}
-
-/// Why a session is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The camera closed the connection or said goodbye.
-    Ended,
-    /// No such path.
-    NotFound,
-    /// User or password are wrong, or were not given.
-    Auth,
-    /// Nothing there that khien knows.
-    Unsupported,
-    /// What the camera says cannot be understood.
-    Protocol(Error),
-    /// A status that says no.
-    Refused(u16),
-    /// It does not do TCP.
-    TryUdp,
-    /// It does not do UDP.
-    TryTcp,
-    /// We ended it because nothing came.
-    Silent,
-}
 
 /// One session.
 #[derive(Debug)]
@@ -222,7 +72,8 @@ pub struct Client {
     id: Option<String>,
     other_id: Option<String>,
     timeout: Duration,
-    early: Vec<(u8, Bytes)>,
+    /// Lane, whether RTCP, packet.
+    early: Vec<(usize, bool, Bytes)>,
     playing_since: Option<Instant>,
     reported: Option<Instant>,
     kept_alive: Option<Instant>,
@@ -233,6 +84,11 @@ pub struct Client {
     last_media: Option<Instant>,
     quirks: QuirkCounts,
     learned: Learned,
+    /// Something came, and whether it could be understood.
+    received: bool,
+    understood: bool,
+    /// The other way to resolve controls has been tried.
+    resolved_anew: bool,
     frames: Vec<Frame>,
     out: VecDeque<Output>,
 }
@@ -258,10 +114,8 @@ enum Route {
 impl Client {
     /// A session that is to begin on a fresh connection: the first request is ready.
     pub fn new(config: Config, now: Now) -> Self {
-        let auth = config.credentials.as_ref().map(|(user, password)| {
-            // Over TLS nobody reads Basic; without it the quirk warns.
-            ClientAuth::new(user, password)
-        });
+        let credentials = config.credentials.as_ref();
+        let auth = credentials.map(|(user, password)| ClientAuth::new(user, password));
         let base = config.url.clone();
         let learned = config.learned;
         // Distinct between sessions is all that a receiver's source must be.
@@ -291,6 +145,9 @@ impl Client {
             last_media: None,
             quirks: QuirkCounts::default(),
             learned,
+            received: false,
+            understood: false,
+            resolved_anew: false,
             frames: Vec::new(),
             out: VecDeque::new(),
             config,
@@ -311,7 +168,7 @@ impl Client {
         let result = match input {
             Input::Tcp(data) => self.bytes(now, data),
             Input::Udp { track, rtcp, data } => {
-                self.packet(now, track, rtcp, data);
+                self.arrived(now, track, rtcp, data);
                 Ok(())
             }
             Input::UdpBound { track, rtp_port } => {
@@ -365,23 +222,35 @@ impl Client {
         let report = self.reported.map(|at| at + REPORT);
         let alive = self.kept_alive.map(|at| at + self.learned.interval(self.timeout));
         let lanes = self.lanes.iter().filter_map(Lane::deadline);
-        lanes.chain(report).chain(alive).min()
+        lanes.chain(report).chain(alive).chain(self.farewell()).min()
+    }
+
+    /// When the session ends because every track has said goodbye.
+    fn farewell(&self) -> Option<Instant> {
+        let gone = self.lanes.iter().map(|lane| lane.gone);
+        let last = gone.collect::<Option<Vec<Instant>>>()?.into_iter().max()?;
+        Some(last + FAREWELL)
     }
 
     fn bytes(&mut self, now: Now, data: &[u8]) -> Result<(), Error> {
         // Taken out while it calls back.
         let Some(mut reader) = self.reader.take() else { return Ok(()) };
+        self.received |= !data.is_empty();
         let mut wrong = Ok(());
         let read = reader.read(data, &mut |item| {
             if wrong.is_err() || self.step == Step::Closed {
                 return;
             }
+            self.understood = true;
             match item {
                 Item::Data { channel, payload } => self.interleaved(now, channel, payload),
                 Item::Response(response) => wrong = self.answered(now, response),
                 Item::Request(request) => self.asked(&request),
             }
         });
+        if reader.skipped_bytes() > 0 && !self.understood {
+            return Err(NOT_RTSP);
+        }
         if reader.skipped_bytes() > self.skipped {
             self.skipped = reader.skipped_bytes();
             self.quirks.add(Quirk::SessCrlf);
@@ -411,13 +280,17 @@ impl Client {
             });
             return;
         };
+        self.arrived(now, lane, rtcp, data);
+    }
+
+    /// A packet of a lane; before the answer to PLAY it has to wait.
+    fn arrived(&mut self, now: Now, lane: usize, rtcp: bool, data: &[u8]) {
         if self.step == Step::Playing {
-            self.packet(now, lane, rtcp, data);
-        } else {
-            self.quirks.add(Quirk::SessEarlyData);
-            if self.early.len() < EARLY_PACKETS_MAX {
-                self.early.push((channel, Bytes::copy_from_slice(data)));
-            }
+            return self.packet(now, lane, rtcp, data);
+        }
+        self.quirks.add(Quirk::SessEarlyData);
+        if self.early.len() < EARLY_PACKETS_MAX {
+            self.early.push((lane, rtcp, Bytes::copy_from_slice(data)));
         }
     }
 
@@ -440,6 +313,10 @@ impl Client {
         }
         for lane in &mut self.lanes {
             lane.timeout(now, &mut self.frames, &mut self.quirks);
+        }
+        if self.farewell().is_some_and(|at| now.mono >= at) {
+            self.leave(now);
+            return self.close(Reason::Ended);
         }
         if self.reported.is_none_or(|at| now.mono >= at + REPORT) {
             self.reported = Some(now.mono);
@@ -479,22 +356,39 @@ impl Client {
         for lane in &mut self.lanes {
             lane.finish(now, &mut self.frames, &mut self.quirks);
         }
+        let mut reason = Reason::Ended;
         match self.step {
+            Step::Describe if self.received && !self.understood => {
+                reason = Reason::Protocol(NOT_RTSP);
+            }
             Step::Describe if self.auth.as_ref().is_some_and(ClientAuth::is_challenged) => {
                 self.quirks.add(Quirk::AuthDrop);
-                self.close(Reason::Auth);
-                return;
+                reason = Reason::Auth;
+            }
+            Step::Describe | Step::Closed => {}
+            // Who describes and then hangs up has no room for another session.
+            Step::Setup(_) | Step::Play => {
+                self.quirks.add(Quirk::SessLimit);
             }
             Step::Playing => {
                 self.quirks.add(Quirk::SessConfigDrop);
                 self.learn(now);
             }
-            _ => {}
         }
-        self.close(Reason::Ended);
+        self.close(reason);
     }
 
     fn teardown(&mut self, now: Now) {
+        self.leave(now);
+        let quiet = |at: Instant| now.mono.saturating_duration_since(at) >= SILENCE;
+        if self.step == Step::Playing && self.last_media.or(self.playing_since).is_some_and(quiet) {
+            self.learn(now);
+        }
+        self.close(Reason::Silent);
+    }
+
+    /// Gives out what is left and frees the camera's session: many allow only one or two.
+    fn leave(&mut self, now: Now) {
         for lane in &mut self.lanes {
             lane.finish(now, &mut self.frames, &mut self.quirks);
         }
@@ -502,13 +396,9 @@ impl Client {
             let url = self.aggregate.clone();
             self.ask(Method::Teardown, &url, &[]);
         }
-        if self.step == Step::Playing {
-            self.learn(now);
-        }
-        self.close(Reason::Silent);
     }
 
-    /// A session that ended in silence says something about keep-alives.
+    /// A session that died says something about keep-alives.
     fn learn(&mut self, now: Now) {
         let Some(since) = self.playing_since else { return };
         let lasted = now.mono.saturating_duration_since(since);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use media::{Frame, Params, Track, TrackId, TrackKind, Wall};
+use media::{Frame, Params, Ticks, Track, TrackId, TrackKind, Wall};
 
 use crate::Now;
 use crate::clock::{Arrival, Clock};
@@ -11,7 +11,7 @@ use crate::payload::{Depacketizer, Unit};
 use crate::quirk::{Quirk, QuirkCounts};
 use crate::reorder::{Fate, Reorder};
 use crate::rtcp::{self, ReportBlock};
-use crate::rtp::{Packet, SeqUnwrap};
+use crate::rtp::{Header, Packet, SeqUnwrap};
 use crate::sdp::Media;
 
 /// How long frames of a new session are kept to learn when they were taken: many cameras begin
@@ -19,8 +19,12 @@ use crate::sdp::Media;
 const SETTLE: Duration = Duration::from_millis(150);
 /// Bytes that are kept for that at most.
 const EARLY_BYTES_MAX: usize = 16 << 20;
-/// A number further off than this is a new beginning, not a hole.
+/// A number further ahead than this is a new beginning, not a hole.
 const JUMP: i64 = 3_000;
+/// A number behind, but no further than this, was sent twice.
+const BEHIND: i64 = -64;
+/// Another sender whose numbers are as little ahead as this goes on where the last one was.
+const NEAR: i64 = 64;
 /// Key frames further apart than this deserve a word.
 const LONG_US: i64 = 4_000_000;
 const SMART_US: i64 = 8_000_000;
@@ -36,20 +40,35 @@ pub(super) struct Lane {
     claimed: Option<(u32, u32)>,
     /// As SETUP announced it.
     announced: Option<u32>,
-    /// Sequence number and time as PLAY announced them.
-    info: Option<(Option<u16>, Option<u32>)>,
+    info: Option<Info>,
     ssrc: Option<u32>,
+    /// The first packet of another sender, which must send two in a row to be believed.
+    newcomer: Option<Box<[u8]>>,
+    /// When the sender said goodbye.
+    pub(super) gone: Option<Instant>,
     seq: SeqUnwrap,
     reorder: Option<Reorder>,
     last: Option<i64>,
+    /// Something is missing before the next packet of ours.
+    hole: bool,
     depacketizer: Depacketizer,
     clock: Clock,
+    /// The first picture that can be decoded has come: those before are of no use to anybody.
+    joined: bool,
     early: Early,
     /// Lost and not told yet.
     pub(super) lost: u64,
     key: Option<Wall>,
     stats: Stats,
     checked: bool,
+}
+
+/// What PLAY announced: the first sequence number, and its time where one was named, readable or
+/// not.
+#[derive(Debug, Clone, Copy)]
+struct Info {
+    seq: Option<u16>,
+    time: Option<Option<u32>>,
 }
 
 /// Frames of the first moment.
@@ -85,11 +104,15 @@ impl Lane {
             announced: None,
             info: None,
             ssrc: None,
+            newcomer: None,
+            gone: None,
             seq: SeqUnwrap::default(),
             reorder: udp.then(Reorder::default),
             last: None,
+            hole: false,
             depacketizer: Depacketizer::new(params, media.rate, media.header),
             clock: Clock::new(media.rate),
+            joined: media.params.kind() != TrackKind::Video,
             early: Early::default(),
             lost: 0,
             key: None,
@@ -102,8 +125,8 @@ impl Lane {
         self.announced = ssrc;
     }
 
-    pub(super) const fn inform(&mut self, seq: Option<u16>, time: Option<u32>) {
-        self.info = Some((seq, time));
+    pub(super) const fn inform(&mut self, seq: Option<u16>, time: Option<Option<u32>>) {
+        self.info = Some(Info { seq, time });
     }
 
     /// Whether anything came yet.
@@ -120,103 +143,94 @@ impl Lane {
         quirks: &mut QuirkCounts,
     ) -> bool {
         let Ok(packet) = Packet::parse(data) else { return false };
-        if packet.header.payload_type != self.payload_type {
+        let header = packet.header;
+        if header.payload_type != self.payload_type {
             quirks.add(Quirk::RtpPtUnknown);
+            // It may still take a number in our sender's sequence.
+            let ours = self.ssrc == Some(header.ssrc) && self.goes_on(header.seq);
+            if ours {
+                self.take(&packet, data, now, quirks);
+            }
             return false;
         }
-        let restart = self.source(&packet, quirks);
-        let seq = self.seq.unwrap(packet.header.seq);
-        self.stats.take(seq, packet.header.timestamp, restart, self.track.rate.get(), now);
-        if self.reorder.is_none() {
-            self.in_order(seq, &packet, now, quirks);
-        } else {
-            self.unordered(seq, &packet, data, now, quirks);
+        match self.ssrc {
+            None => {
+                self.ssrc = Some(header.ssrc);
+                if self.announced != Some(header.ssrc) {
+                    quirks.add(Quirk::SsrcOther);
+                }
+                self.check_info(&packet, quirks);
+            }
+            Some(ssrc) if ssrc == header.ssrc => self.newcomer = None,
+            Some(_) if self.goes_on(header.seq) => {
+                quirks.add(Quirk::SsrcOther);
+                self.ssrc = Some(header.ssrc);
+            }
+            Some(_) => {
+                let first = self.newcomer.replace(data.into());
+                let Some(first) = first.filter(|first| precedes(first, &header)) else {
+                    return false;
+                };
+                self.newcomer = None;
+                quirks.add(Quirk::SsrcOther);
+                self.restart(header.ssrc);
+                if let Ok(packet) = Packet::parse(&first) {
+                    self.take(&packet, &first, now, quirks);
+                }
+            }
         }
+        self.gone = None;
+        self.take(&packet, data, now, quirks);
         self.collect(now, out, quirks);
         true
     }
 
-    /// Locks on to the sender; true when another one begins elsewhere in its numbers.
-    fn source(&mut self, packet: &Packet<'_>, quirks: &mut QuirkCounts) -> bool {
-        let header = packet.header;
-        let Some(ssrc) = self.ssrc else {
-            self.ssrc = Some(header.ssrc);
-            if self.announced != Some(header.ssrc) {
-                quirks.add(Quirk::SsrcOther);
-            }
-            self.check_info(packet, quirks);
-            return false;
-        };
-        if ssrc == header.ssrc {
-            return false;
-        }
-        quirks.add(Quirk::SsrcOther);
-        self.ssrc = Some(header.ssrc);
+    /// Whether `seq` is one of the next.
+    fn goes_on(&self, seq: u16) -> bool {
         let mut ahead = self.seq;
-        let goes_on =
-            self.last.is_some_and(|last| (1..=64).contains(&(ahead.unwrap(header.seq) - last)));
-        if goes_on {
-            return false;
-        }
-        self.restart();
-        true
+        self.last.is_some_and(|last| (1..=NEAR).contains(&(ahead.unwrap(seq) - last)))
     }
 
-    fn restart(&mut self) {
+    /// Another sender begins elsewhere in its numbers.
+    fn restart(&mut self, ssrc: u32) {
+        self.ssrc = Some(ssrc);
         self.seq.reset();
         self.stats = Stats::default();
         self.last = None;
+        self.hole = false;
         self.reorder = self.reorder.take().map(|_| Reorder::default());
         self.depacketizer.reset();
         self.clock.break_off();
     }
 
     fn check_info(&self, packet: &Packet<'_>, quirks: &mut QuirkCounts) {
-        let Some((seq, time)) = self.info else { return };
-        if seq.is_some_and(|s| s != packet.header.seq) {
+        let Some(Info { seq, time }) = self.info else { return };
+        // Over UDP the first ones may be lost.
+        let most = if self.reorder.is_some() { 64 } else { 0 };
+        if seq.is_some_and(|s| packet.header.seq.wrapping_sub(s) > most) {
             quirks.add(Quirk::RtpinfoSeq);
         }
-        let off = time.map(|t| {
-            let ticks = i64::from(packet.header.timestamp.wrapping_sub(t).cast_signed());
-            self.track.rate.to_us(media::Ticks(ticks)).abs()
-        });
-        if off.is_none_or(|us| us > INFO_US_MAX) || time == Some(0) {
+        let off = |time: u32| {
+            let ticks = i64::from(packet.header.timestamp.wrapping_sub(time).cast_signed());
+            self.track.rate.to_us(Ticks(ticks)).abs() > INFO_US_MAX
+        };
+        if time.is_some_and(|time| time.is_none_or(|t| t == 0 || off(t))) {
             quirks.add(Quirk::RtpinfoRtptime);
         }
     }
 
-    fn in_order(&mut self, seq: i64, packet: &Packet<'_>, now: Now, quirks: &mut QuirkCounts) {
-        match self.last.map(|last| seq - last) {
-            // Twice, or an old one: over TCP that is a camera's mistake.
-            Some(step) if (-64..=0).contains(&step) => {}
-            Some(step) if !(-JUMP..=JUMP).contains(&step) => {
-                self.restart();
-                let seq = self.seq.unwrap(packet.header.seq);
-                self.give(seq, packet, false, now, quirks);
-            }
-            Some(step) => {
-                let missing = u64::try_from(step - 1).unwrap_or(0);
-                self.lost += missing;
-                self.give(seq, packet, missing > 0, now, quirks);
-            }
-            None => self.give(seq, packet, false, now, quirks),
-        }
-    }
-
-    fn unordered(
-        &mut self,
-        seq: i64,
-        packet: &Packet<'_>,
-        data: &[u8],
-        now: Now,
-        quirks: &mut QuirkCounts,
-    ) {
+    /// A packet of our sender.
+    fn take(&mut self, packet: &Packet<'_>, data: &[u8], now: Now, quirks: &mut QuirkCounts) {
+        let seq = self.seq.unwrap(packet.header.seq);
+        self.stats.take(seq, packet.header.timestamp, self.track.rate.get(), now);
+        let Some(reorder) = &mut self.reorder else {
+            return self.in_order(seq, packet, now, quirks);
+        };
         if data.len() > ETHERNET_BYTES {
             quirks.add(Quirk::TrUdpJumbo);
         }
-        let Some(reorder) = &mut self.reorder else { return };
         match reorder.push(seq, data, now.mono) {
-            Fate::Now => self.after_holes(seq, packet, now, quirks),
+            Fate::Now => self.in_order(seq, packet, now, quirks),
             Fate::Kept | Fate::Dropped => {
                 quirks.add(Quirk::TrUdpLoss);
             }
@@ -230,37 +244,36 @@ impl Lane {
             if let Ok(packet) = Packet::parse(&kept) {
                 let mut near = self.seq;
                 let seq = near.unwrap(packet.header.seq);
-                self.after_holes(seq, &packet, now, quirks);
+                self.in_order(seq, &packet, now, quirks);
             }
         }
     }
 
-    fn after_holes(&mut self, seq: i64, packet: &Packet<'_>, now: Now, quirks: &mut QuirkCounts) {
+    /// A packet behind which none comes that belongs before it.
+    fn in_order(&mut self, seq: i64, packet: &Packet<'_>, now: Now, quirks: &mut QuirkCounts) {
         let step = self.last.map_or(1, |last| seq - last);
-        if !(1..=JUMP).contains(&step) {
-            self.depacketizer.reset();
-            self.clock.break_off();
-            self.give(seq, packet, false, now, quirks);
-            return;
+        match step {
+            // Sent twice, or too late: over TCP that is a camera's mistake.
+            BEHIND..=0 => return,
+            1 => {}
+            2..=JUMP => {
+                if self.reorder.is_some() {
+                    quirks.add(Quirk::TrUdpLoss);
+                }
+                self.lost += u64::try_from(step - 1).unwrap_or(0);
+                self.hole = true;
+            }
+            // The numbers begin anew. What lies between, nobody knows.
+            _ => {
+                self.hole = true;
+                self.stats = Stats::default();
+            }
         }
-        let missing = u64::try_from(step - 1).unwrap_or(0);
-        if missing > 0 {
-            quirks.add(Quirk::TrUdpLoss);
-            self.lost += missing;
-        }
-        self.give(seq, packet, missing > 0, now, quirks);
-    }
-
-    fn give(
-        &mut self,
-        seq: i64,
-        packet: &Packet<'_>,
-        lost: bool,
-        now: Now,
-        quirks: &mut QuirkCounts,
-    ) {
         self.last = Some(seq);
-        self.depacketizer.push(now.mono, packet, lost, quirks);
+        if packet.header.payload_type == self.payload_type {
+            let lost = std::mem::take(&mut self.hole);
+            self.depacketizer.push(now.mono, packet, lost, quirks);
+        }
     }
 
     /// What is due without a packet.
@@ -287,7 +300,11 @@ impl Lane {
 
     fn collect(&mut self, now: Now, out: &mut Vec<Frame>, quirks: &mut QuirkCounts) {
         while let Some(unit) = self.depacketizer.pop() {
-            let arrival = self.clock.arrive(unit.timestamp, now, quirks);
+            let arrival = self.clock.arrive(unit.timestamp, unit.reordered, now, quirks);
+            self.joined |= unit.random_access;
+            if !self.joined {
+                continue;
+            }
             if self.early.over && self.early.kept.is_empty() {
                 let frame = self.frame(unit, arrival, quirks);
                 out.push(frame);
@@ -359,7 +376,14 @@ impl Lane {
     /// Takes an RTCP compound.
     pub(super) fn rtcp(&mut self, data: &[u8], now: Now, quirks: &mut QuirkCounts) {
         for packet in rtcp::packets(data) {
-            let rtcp::Packet::Sender { report, .. } = packet else { continue };
+            let report = match packet {
+                rtcp::Packet::Sender { report, .. } => report,
+                rtcp::Packet::Bye { ssrc: Some(ssrc) } if self.ssrc == Some(ssrc) => {
+                    self.gone = Some(now.mono);
+                    continue;
+                }
+                _ => continue,
+            };
             if self.ssrc.or(self.announced).is_some_and(|ssrc| ssrc != report.ssrc) {
                 quirks.add(Quirk::RtcpUnknownSsrc);
                 continue;
@@ -376,9 +400,15 @@ impl Lane {
     }
 }
 
+/// Whether `first` is the packet before the one with this header.
+fn precedes(first: &[u8], header: &Header) -> bool {
+    Packet::parse(first)
+        .is_ok_and(|p| p.header.ssrc == header.ssrc && p.header.seq.wrapping_add(1) == header.seq)
+}
+
 impl Stats {
-    fn take(&mut self, seq: i64, timestamp: u32, restart: bool, rate: u32, now: Now) {
-        if restart || self.first.is_none() {
+    fn take(&mut self, seq: i64, timestamp: u32, rate: u32, now: Now) {
+        if self.first.is_none() {
             *self = Self { first: Some(seq), highest: seq, ..Self::default() };
         }
         self.highest = self.highest.max(seq);

@@ -1,5 +1,5 @@
 //! SDP (RFC 8866): what a camera offers, read with patience, and what we offer, written in
-//! [`write`].
+//! [`write`](mod@write).
 //!
 //! [`parse`] keeps every media it can use and drops the others; what is wrong with the rest of
 //! the text is counted and passed over. Not here: addresses (see [`crate::url`]) and what the
