@@ -1,0 +1,9 @@
+//! RTP payloads of G.711.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use media::Params;
+use media::codec::Codec;
+
+fuzz_target!(|data: &[u8]| fuzz::payloads(Params::Pending(Codec::G711), data, |_| {}));

@@ -1,0 +1,9 @@
+//! RTP payloads of H.265 to access units.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use media::Params;
+use media::codec::Codec;
+
+fuzz_target!(|data: &[u8]| fuzz::payloads(Params::Pending(Codec::H265), data, fuzz::is_whole));
