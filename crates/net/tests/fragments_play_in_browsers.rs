@@ -1,6 +1,8 @@
 //! What a browser is sent, put end to end, is a file that FFmpeg decodes without a complaint, and
 //! whose pictures are those that were published.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod stage;
 
 use std::collections::HashSet;

@@ -1,6 +1,8 @@
 //! A viewer that does not keep up skips to the newest group, the skip is counted, and neither the
 //! publisher nor another viewer notices.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod stage;
 
 use std::sync::Arc;

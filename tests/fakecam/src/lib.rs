@@ -25,6 +25,7 @@ mod config;
 mod connection;
 mod describe;
 mod link;
+mod output;
 mod pack;
 mod play;
 mod quirk;

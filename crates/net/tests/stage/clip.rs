@@ -1,5 +1,7 @@
 //! The clips that scripts/make-media makes, as frames.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
@@ -10,26 +12,26 @@ use media::{Params, Rate, Track, TrackId};
 
 /// One track's worth of frames, in decoding order, to be played in a loop.
 #[derive(Clone)]
-pub struct Clip {
-    pub params: Arc<Params>,
-    pub rate: Rate,
-    pub units: Vec<Unit>,
+pub(crate) struct Clip {
+    pub(crate) params: Arc<Params>,
+    pub(crate) rate: Rate,
+    pub(crate) units: Vec<Unit>,
     /// Ticks from one frame to the next.
-    pub ticks: i64,
+    pub(crate) ticks: i64,
     /// Frames that presentation is later than decoding, so that it never is earlier.
-    pub delay: i64,
+    pub(crate) delay: i64,
 }
 
 #[derive(Clone)]
-pub struct Unit {
-    pub data: Bytes,
-    pub key: bool,
+pub(crate) struct Unit {
+    pub(crate) data: Bytes,
+    pub(crate) key: bool,
     /// Its place in the order of presentation.
-    pub shown: i64,
+    pub(crate) shown: i64,
 }
 
 /// The tracks of a publication of these.
-pub fn tracks(clips: &[Clip]) -> Vec<Track> {
+pub(crate) fn tracks(clips: &[Clip]) -> Vec<Track> {
     let track = |(id, clip): (u8, &Clip)| Track {
         id: TrackId(id),
         rate: clip.rate,
@@ -39,7 +41,7 @@ pub fn tracks(clips: &[Clip]) -> Vec<Track> {
 }
 
 /// The folder of the clips, made at first use.
-pub fn folder() -> &'static Path {
+pub(crate) fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -54,7 +56,7 @@ fn read(name: &str) -> Vec<u8> {
 }
 
 /// Pictures at 15 a second: `h264`, `h264-b`, `h265`, ...
-pub fn pictures(name: &str) -> Clip {
+pub(crate) fn pictures(name: &str) -> Clip {
     let hevc = name.starts_with("h265");
     let stream = read(&format!("{name}.{}", if hevc { "h265" } else { "h264" }));
     let positions = String::from_utf8(read(&format!("{name}.pts"))).unwrap();
@@ -102,7 +104,7 @@ fn whole(params: Params, rate: u32, ticks: i64, parts: Vec<Vec<u8>>) -> Clip {
 }
 
 /// JPEG pictures at 15 a second.
-pub fn jpeg() -> Clip {
+pub(crate) fn jpeg() -> Clip {
     let stream = read("jpeg.mjpeg");
     let mut starts: Vec<usize> =
         (0..stream.len() - 2).filter(|&i| stream[i..i + 3] == [0xff, 0xd8, 0xff]).collect();
@@ -113,7 +115,7 @@ pub fn jpeg() -> Clip {
 }
 
 /// AAC of 16 kHz.
-pub fn aac() -> Clip {
+pub(crate) fn aac() -> Clip {
     let stream = read("aac.adts");
     let mut rest = &stream[..];
     let (mut params, mut parts) = (None, Vec::new());
@@ -126,14 +128,14 @@ pub fn aac() -> Clip {
 }
 
 /// G.711 of 8 kHz, 20 ms a frame.
-pub fn g711(law: g711::Law) -> Clip {
+pub(crate) fn g711(law: g711::Law) -> Clip {
     let name = if law == g711::Law::A { "pcma.raw" } else { "pcmu.raw" };
     let parts = read(name).chunks_exact(160).map(<[u8]>::to_vec).collect();
     whole(Params::G711(g711::Params { law, sample_rate: 8_000, channels: 1 }), 8_000, 160, parts)
 }
 
 /// Opus, two channels, 20 ms a frame.
-pub fn opus() -> Clip {
+pub(crate) fn opus() -> Clip {
     let file = read("opus.ogg");
     let mut rest = &file[..];
     let (mut parts, mut part) = (Vec::new(), Vec::new());

@@ -1,9 +1,10 @@
 //! A hub with a publisher that plays clips in a loop, and servers in front of it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "each test uses what it needs")]
 
-pub mod clip;
-pub mod viewer;
+pub(crate) mod clip;
+pub(crate) mod viewer;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,23 +23,23 @@ use tokio::process::Command;
 use clip::Clip;
 
 /// The path that is published.
-pub const PATH: &str = "front/main";
+pub(crate) const PATH: &str = "front/main";
 /// Who may watch where anybody is asked.
-pub const USER: &str = "anna";
-pub const PASSWORD: &str = "corréct horse";
+pub(crate) const USER: &str = "anna";
+pub(crate) const PASSWORD: &str = "corréct horse";
 
 /// Media time of the first frame, so that a wrap of time stamps and a start at zero are apart.
 const BASE_S: i64 = 100;
 
-pub struct Stage {
-    pub hub: Hub,
-    pub stop: Stop,
+pub(crate) struct Stage {
+    pub(crate) hub: Hub,
+    pub(crate) stop: Stop,
     stopper: Stopper,
 }
 
 impl Stage {
     /// Publishes the clips, one per track, at their own speed.
-    pub fn play(clips: Vec<Clip>) -> Self {
+    pub(crate) fn play(clips: Vec<Clip>) -> Self {
         let hub = Hub::new();
         let (stopper, stop) = Stopper::new();
         let mut wanted = stop.clone();
@@ -53,7 +54,7 @@ impl Stage {
     }
 
     /// Serves with these settings; the address.
-    pub async fn serve(&self, config: server::Config) -> SocketAddr {
+    pub(crate) async fn serve(&self, config: server::Config) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(server::serve(listener, self.hub.clone(), config, self.stop.clone()));
@@ -61,12 +62,12 @@ impl Stage {
     }
 
     /// Serves without a password; the URL.
-    pub async fn open(&self) -> String {
+    pub(crate) async fn open(&self) -> String {
         format!("rtsp://{}/{PATH}", self.serve(config(None)).await)
     }
 
     /// Serves to [`USER`] only; host, port and path of the URL.
-    pub async fn guarded(&self, offer: Offer) -> String {
+    pub(crate) async fn guarded(&self, offer: Offer) -> String {
         format!("{}/{PATH}", self.serve(config(Some(offer))).await)
     }
 }
@@ -77,7 +78,7 @@ impl Drop for Stage {
     }
 }
 
-pub fn config(offer: Option<Offer>) -> server::Config {
+pub(crate) fn config(offer: Option<Offer>) -> server::Config {
     let auth = offer.map(|offer| {
         let users = HashMap::from([(USER.to_owned(), Secret::from(PASSWORD))]);
         let config = AuthConfig { realm: "khien".to_owned(), users, offer, basic: false };
@@ -87,7 +88,7 @@ pub fn config(offer: Option<Offer>) -> server::Config {
 }
 
 /// The frame of a clip that is its `n`th, counted on over its end.
-pub fn frame(track: &Track, clip: &Clip, n: u64, start: Wall) -> Frame {
+pub(crate) fn frame(track: &Track, clip: &Clip, n: u64, start: Wall) -> Frame {
     let count = clip.units.len() as u64;
     let unit = &clip.units[(n % count) as usize];
     let base = BASE_S * i64::from(track.rate.get());
@@ -130,7 +131,7 @@ async fn publish(hub: Hub, clips: Vec<Clip>) {
 }
 
 /// What a program printed, or `None`, with a word why, where it is not installed.
-pub async fn run(program: &str, args: &[&str]) -> Option<std::process::Output> {
+pub(crate) async fn run(program: &str, args: &[&str]) -> Option<std::process::Output> {
     let mut command = Command::new(program);
     let child = command.args(args).kill_on_drop(true).stdin(std::process::Stdio::null()).output();
     match tokio::time::timeout(Duration::from_secs(60), child).await {

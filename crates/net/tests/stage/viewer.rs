@@ -1,5 +1,8 @@
 //! A viewer of one track over TCP that reads only when it is told to.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "a test of a door has a clock")]
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -13,22 +16,22 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::PATH;
 
-pub struct Viewer {
+pub(crate) struct Viewer {
     tcp: TcpStream,
     url: String,
     reader: Reader,
     depacketizer: Option<Depacketizer>,
-    pub quirks: QuirkCounts,
+    pub(crate) quirks: QuirkCounts,
     cseq: u32,
-    pub session: Option<String>,
+    pub(crate) session: Option<String>,
     last_seq: Option<u16>,
     /// What came so far.
-    pub units: Vec<Unit>,
-    pub closed: bool,
+    pub(crate) units: Vec<Unit>,
+    pub(crate) closed: bool,
 }
 
 impl Viewer {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         // Little room, so that the server notices soon that nobody reads.
         socket.set_recv_buffer_size(16 << 10).unwrap();
@@ -47,7 +50,7 @@ impl Viewer {
     }
 
     /// Connects and plays the first track.
-    pub async fn watch(address: SocketAddr, track: Track) -> Self {
+    pub(crate) async fn watch(address: SocketAddr, track: Track) -> Self {
         let mut viewer = Self::connect(address).await;
         let depacketizer = Depacketizer::new(track.params, track.rate, AuHeader::default());
         viewer.depacketizer = Some(depacketizer);
@@ -60,7 +63,7 @@ impl Viewer {
     }
 
     /// The answer to a request for the path or something below it.
-    pub async fn ask(&mut self, method: Method, below: &str) -> Response {
+    pub(crate) async fn ask(&mut self, method: Method, below: &str) -> Response {
         self.cseq += 1;
         let mut request = Request::new(method, format!("{}{below}", self.url))
             .with("CSeq", self.cseq.to_string())
@@ -78,7 +81,7 @@ impl Viewer {
     }
 
     /// Reads once.
-    pub async fn read(&mut self) -> Option<Response> {
+    pub(crate) async fn read(&mut self) -> Option<Response> {
         let mut buf = vec![0; 64 << 10];
         let read = tokio::time::timeout(Duration::from_secs(20), self.tcp.read(&mut buf));
         let n = read.await.expect("something comes").unwrap();

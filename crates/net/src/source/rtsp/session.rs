@@ -416,6 +416,10 @@ impl<'a> Session<'a> {
             Reason::Unsupported => {
                 refused("camera-codec", "the camera sends nothing that khien can record")
             }
+            Reason::Protocol(e) if self.playing.is_none() => refused(
+                "camera-protocol",
+                &format!("what answers there cannot be understood ({e}); check the port"),
+            ),
             Reason::Protocol(e) => self.broken(Cause::BadStream, &e.to_string()),
             Reason::Refused(status @ (453 | 500 | 503)) => {
                 self.memory.counts.add(Quirk::SessLimit);
