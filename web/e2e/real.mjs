@@ -27,6 +27,11 @@ function check(holds, text) {
   say(`ok: ${text}`);
 }
 
+async function sees(locator, text) {
+  await locator.waitFor();
+  say(`ok: ${text}`);
+}
+
 /** The code in a video of the page, once there is one. */
 async function codeOf(page, selector, nth = 0, wait_ms = 20_000) {
   for (const end = Date.now() + wait_ms; Date.now() < end; ) {
@@ -57,7 +62,7 @@ async function setUp(page, link) {
   await page.fill('[name="password"]', OWNER.password);
   await page.click('button[type="submit"]');
   await page.locator(".nav").waitFor();
-  check(await page.getByText("No camera yet").isVisible(), "the set-up link makes the owner");
+  await sees(page.getByText("No camera yet"), "the set-up link makes the owner");
 }
 
 async function logOut(page) {
@@ -248,7 +253,7 @@ async function vietnamese(page) {
   check(lang === "vi", "the page speaks Vietnamese");
   await page.goto(new URL("/timeline", page.url()).href);
   await page.locator(".tape").waitFor();
-  check(await page.getByRole("button", { name: "Xuất" }).isVisible(), "and so after a reload");
+  await sees(page.getByRole("button", { name: "Xuất" }), "and so after a reload");
 }
 
 const folder = mkdtempSync(join(tmpdir(), "khien-real-"));
@@ -261,7 +266,7 @@ try {
     writeFileSync(file, `${camera.password}\n`, { mode: 0o600 });
     const look = ["--size", "640x360", "--fps", String(FPS), "--bitrate", "1Mbps"];
     const who = ["--user", camera.user, "--password-file", file, "--tag", String(camera.tag)];
-    const where = ["--listen", "127.0.0.1:0", "--gop", `${GOP_S}s`];
+    const where = ["--listen", "127.0.0.1:0", "--gop", `${GOP_S}s`, "--allow-uncaged"];
     const program = new Program(camera.name, ["camera", "--pattern", ...look, ...who, ...where]);
     programs.push(program);
     camera.url = await program.says(/ready (rtsp:\S+)/);
@@ -292,7 +297,7 @@ try {
   await vietnamese(page);
   const cookies = (await context.cookies()).map((c) => `${c.name}=${c.value}`).join("; ");
   await logOut(page);
-  check(await page.getByRole("heading", { name: "Đăng nhập" }).isVisible(), "logged out");
+  await sees(page.getByRole("heading", { name: "Đăng nhập" }), "logged out");
   for (const [who, cookie] of [
     ["nobody", undefined],
     ["the session that ended", cookies],

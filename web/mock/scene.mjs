@@ -136,7 +136,7 @@ export class Scene {
 
   timeline(one, from_us, to_us) {
     const [from, to] = [from_us / 1e6, to_us / 1e6];
-    const none = { from_us, to_us, spans: [], gaps: [] };
+    const none = { from_us, to_us, spans: [], gaps: [], expired: [] };
     if (!one.recorded_from) return none;
     const born = Date.parse(one.recorded_from) / 1000;
     const end = Math.min(to, seconds() - BEHIND_S);
@@ -158,6 +158,7 @@ export class Scene {
         to_us: g.to === null ? null : us(g.to),
         cause: g.cause,
       })),
+      expired: [],
     };
   }
 

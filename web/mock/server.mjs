@@ -228,6 +228,7 @@ const ROUTES = [
       owner(request);
       const { password: _, ...rest } = body;
       const one = Object.assign(find(id), rest);
+      scene.cameras.sort((a, b) => a.position - b.position);
       if (body.enabled !== undefined) one.state = body.enabled ? "recording" : "disabled";
       return answer(200, one);
     },

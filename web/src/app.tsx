@@ -1,5 +1,5 @@
 // Who is there, and which page they see.
-import { lazy, Suspense, useCallback, useEffect, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import { cameras, me, setupNeeded, status, users } from "./api/calls";
 import { onSignedOut } from "./api/client";
 import type { Me } from "./api/types";
@@ -101,6 +101,15 @@ export function App() {
 function House({ me: person, path, left }: { me: Me; path: string; left: () => void }) {
   const { words } = useWords();
   // An old set-up or log-in link of somebody who is logged in leads home.
+  const first = path.split("/")[1];
+  const before = useRef(first);
+  // Another page: what is read out and where Tab goes on is the page, not the link that led to it.
+  useEffect(() => {
+    if (before.current === first) return;
+    before.current = first;
+    document.getElementById("content")?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, [first]);
   const stale = path === "/setup" || path === "/login";
   useEffect(() => {
     if (stale) navigate("/", "replace");

@@ -1,165 +1,39 @@
-// What the server says and hears: one type per JSON body of /api/v1.
-import type { Us } from "../lib/time";
+// What the server says and hears. `gen.ts` is made from its OpenAPI description (npm run gen); here
+// its types get short names, and the two things that the description cannot say are said.
+import type { components } from "./gen";
 
-export type Role = "owner" | "viewer";
+type Schemas = components["schemas"];
+
+/** Answers carry every field: what is not known is null, never missing. */
+type Answer<T> = T extends object ? { [K in keyof T]-?: Answer<Exclude<T[K], undefined>> } : T;
+
+/** In requests, fields that have a default may be left out. */
+type Request<T, Needed extends keyof T> = Pick<T, Needed> & Partial<T>;
+
 export type Language = "en" | "vi";
+export type Role = Schemas["Role"];
+export type Transport = Schemas["Transport"];
 
-export interface Me {
-  name: string;
-  role: Role;
-  language: string;
-}
+export type Me = Answer<Schemas["Me"]>;
+export type User = Answer<Schemas["UserView"]>;
+export type Status = Answer<Schemas["StatusView"]>;
 
-export interface User {
-  name: string;
-  role: Role;
-  language: string;
-  created: string;
-}
+export type Camera = Answer<Schemas["CameraView"]>;
+export type CameraState = Schemas["StateView"];
+export type Track = Answer<Schemas["TrackView"]>;
+export type Quirk = Answer<Schemas["QuirkView"]>;
+export type Certificate = Answer<Schemas["CertificateView"]>;
+export type Probe = Answer<Schemas["ProbeView"]>;
 
-export interface Detail {
-  code: string;
-  message: string;
-}
+export type ProbeRequest = Request<Schemas["ProbeAsk"], "url">;
+export type NewCamera = Request<Schemas["CameraNew"], "name" | "url">;
+export type CameraChange = Partial<Schemas["CameraEdit"]>;
 
-export interface Status {
-  version: string;
-  now: string;
-  now_us: Us;
-  /** Ids of the cameras that are being recorded. */
-  recording: string[];
-  storage: { bytes_used: number; bytes_free: number; bytes_total: number };
-  warnings: Detail[];
-}
+/** Times of these three are microseconds since 1970 UTC. */
+export type Timeline = Answer<Schemas["TimelineView"]>;
+export type Fragment = Answer<Schemas["FragmentView"]>;
+export type FragmentPage = Answer<Schemas["FragmentsView"]>;
 
-export type CameraState = "recording" | "live" | "connecting" | "offline" | "refused" | "disabled";
-
-export interface Track {
-  id: number;
-  kind: "video" | "audio" | "metadata";
-  codec: string;
-  codec_string?: string | null;
-  width?: number | null;
-  height?: number | null;
-  fps?: number | null;
-  sample_rate?: number | null;
-  channels?: number | null;
-}
-
-export interface Quirk {
-  id: string;
-  count: number;
-  level: string;
-}
-
-export type Transport = "tcp" | "udp";
-
-export interface Retention {
-  max_days: number | null;
-  max_bytes: number | null;
-}
-
-export interface Camera {
-  id: string;
-  name: string;
-  url: string;
-  enabled: boolean;
-  state: CameraState;
-  since: string | null;
-  detail: Detail | null;
-  tracks: Track[];
-  quirks: Quirk[];
-  bytes_per_s: number;
-  recorded_from: string | null;
-  gap: { from: string; cause: string } | null;
-  transport: Transport;
-  /** The user at the camera; only owners are told. */
-  user: string | null;
-  has_password: boolean;
-  position: number;
-  /** Limits of its own; null for the system's. */
-  retention: Retention | null;
-  /** SHA-256 of the certificate that it must show. */
-  certificate: string | null;
-  created: string;
-}
-
-export interface Certificate {
-  sha256: string;
-  subject: string;
-  not_after: string;
-  /** It is the one that the request said to accept. */
-  pinned: boolean;
-}
-
-export interface ProbeRequest {
-  url: string;
-  user?: string;
-  password?: string;
-  transport?: Transport;
-  accept_certificate?: string;
-}
-
-export interface Probe {
-  tracks: Track[];
-  server: string | null;
-  quirks: Quirk[];
-  preview: string | null;
-  certificate: Certificate | null;
-}
-
-export interface NewCamera extends ProbeRequest {
-  name: string;
-}
-
-export interface CameraChange {
-  name?: string;
-  url?: string;
-  user?: string;
-  password?: string;
-  transport?: Transport;
-  enabled?: boolean;
-  retention?: Retention | null;
-}
-
-export interface TimelineSpan {
-  from_us: Us;
-  to_us: Us;
-}
-
-export interface TimelineGap {
-  from_us: Us;
-  to_us: Us | null;
-  cause: string;
-}
-
-export interface Timeline {
-  from_us: Us;
-  to_us: Us;
-  spans: TimelineSpan[];
-  gaps: TimelineGap[];
-}
-
-export interface Fragment {
-  segment: string;
-  offset: number;
-  size: number;
-  start_us: Us;
-  end_us: Us;
-  random_access: boolean;
-  init: string;
-  decode_time_s: number;
-}
-
-export interface FragmentPage {
-  fragments: Fragment[];
-  next_us: Us | null;
-}
-
-/** RFC 9457 problem. */
-export interface Problem {
-  status: number;
-  code: string;
-  detail: string;
-  title?: string;
-}
+/** A refusal. Those of the page itself (no network, no JSON) have no title and no type. */
+export type Problem = Pick<Schemas["Problem"], "status" | "code" | "detail"> &
+  Partial<Schemas["Problem"]>;

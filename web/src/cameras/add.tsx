@@ -82,13 +82,7 @@ export function Add() {
         </div>
       </header>
       <form className="card form" onSubmit={ask}>
-        <AddressFields
-          typed={typed}
-          change={change}
-          wrong={partOf(problem)}
-          text={problem && explain(words, problem)}
-          first
-        />
+        <AddressFields typed={typed} change={change} wrong={partOf(problem)} first />
         <div className="row">
           <Button
             kind={test.kind === "found" ? "plain" : "main"}

@@ -7,15 +7,13 @@ export function AddressFields({
   typed,
   change,
   wrong,
-  text,
   first = false,
   kept = false,
 }: {
   typed: Typed;
   change: (next: Partial<Typed>) => void;
-  /** The part that the last problem is about, and its words. */
+  /** The part that the last problem is about. */
   wrong: Part;
-  text: string | undefined;
   /** The first thing that is typed on this page. */
   first?: boolean;
   /** A password is kept already. */
@@ -27,7 +25,7 @@ export function AddressFields({
       <Field
         label={words.add.address}
         hint={words.add.addressHint}
-        error={wrong === "url" ? text : undefined}
+        error={wrong === "url" ? "" : undefined}
         name="camera-address"
         inputMode="url"
         autoComplete="off"
@@ -42,7 +40,7 @@ export function AddressFields({
       <div className="pair">
         <Field
           label={words.add.user}
-          error={wrong === "access" ? text : undefined}
+          error={wrong === "access" ? "" : undefined}
           name="camera-user"
           autoComplete="off"
           autoCapitalize="off"
@@ -53,6 +51,7 @@ export function AddressFields({
         <PasswordField
           label={kept ? words.cameras.newPassword : words.add.password}
           hint={kept ? words.cameras.keepPassword : undefined}
+          error={wrong === "access" ? "" : undefined}
           name="camera-password"
           autoComplete="off"
           value={typed.password}

@@ -47,7 +47,6 @@ export function Edit({ camera, close }: { camera: Camera; close: () => void }) {
           typed={edited}
           change={set}
           wrong={partOf(problem)}
-          text={undefined}
           kept={camera.has_password}
         />
         <fieldset className="field">

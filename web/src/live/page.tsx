@@ -41,5 +41,5 @@ export default function LivePage({ owner }: { owner: boolean }) {
   const show = (id: string | undefined) =>
     navigate(withParams("/", url.searchParams, { camera: id }));
   if (chosen) return <Single key={chosen.id} camera={chosen} cameras={cameras} show={show} />;
-  return <Wall cameras={cameras} show={show} />;
+  return <Wall cameras={cameras} show={show} owner={owner} />;
 }

@@ -1,4 +1,11 @@
-import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
+import {
+  type DragEvent,
+  type KeyboardEvent,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import { conditionOf } from "../api/condition";
 import type { Camera } from "../api/types";
 import { typing } from "../lib/keys";
@@ -11,10 +18,22 @@ import { Choice } from "../ui/field";
 import { Mark } from "../ui/icon";
 import { useFullScreen } from "./full-screen";
 import { GRIDS, gridOf, type Layout, layout, step } from "./layout";
+import { moved, reorder } from "./order";
 
 const GAP = 4;
+/** What a dragged tile carries: the id of its camera. */
+const CARRIED = "application/x-khien-camera";
 
-export function Wall({ cameras, show }: { cameras: Camera[]; show: (id: string) => void }) {
+export function Wall({
+  cameras,
+  show,
+  owner,
+}: {
+  cameras: Camera[];
+  show: (id: string) => void;
+  /** May move cameras to other places. */
+  owner: boolean;
+}) {
   const { words } = useWords();
   const url = useUrl();
   const stage = useRef<HTMLDivElement>(null);
@@ -87,9 +106,13 @@ export function Wall({ cameras, show }: { cameras: Camera[]; show: (id: string) 
         </div>
       </header>
       <div className="live-stage" ref={stage}>
-        <Tiles cameras={shown} show={show} />
+        <Tiles
+          cameras={shown}
+          show={show}
+          put={owner ? (id, to) => void reorder(moved(cameras, id, to)) : undefined}
+        />
       </div>
-      <p className="hidden-text">{words.live.keys}</p>
+      <p className="hidden-text">{owner ? words.live.keysOwner : words.live.keys}</p>
     </div>
   );
 }
@@ -117,7 +140,16 @@ function Glance({ cameras }: { cameras: Camera[] }) {
   );
 }
 
-function Tiles({ cameras, show }: { cameras: Camera[]; show: (id: string) => void }) {
+function Tiles({
+  cameras,
+  show,
+  put,
+}: {
+  cameras: Camera[];
+  show: (id: string) => void;
+  /** Puts a camera where another one is. */
+  put: ((id: string, to: string) => void) | undefined;
+}) {
   const { words } = useWords();
   const list = useRef<HTMLUListElement>(null);
   const place = useLayoutOf(list, cameras.length);
@@ -126,8 +158,13 @@ function Tiles({ cameras, show }: { cameras: Camera[]; show: (id: string) => voi
     const to = step(e.key, at, cameras.length, place.columns);
     if (to === undefined) return;
     e.preventDefault();
+    const [one, other] = [cameras[at], cameras[to]];
+    if (e.shiftKey && put && one && other && one !== other) put(one.id, other.id);
     setAt(to);
-    list.current?.querySelectorAll<HTMLElement>(".tile")[to]?.focus();
+    // After the page was drawn anew: a moved tile takes the focus with it.
+    requestAnimationFrame(() => {
+      list.current?.querySelectorAll<HTMLElement>(".tile")[to]?.focus();
+    });
   };
   return (
     <ul
@@ -148,6 +185,7 @@ function Tiles({ cameras, show }: { cameras: Camera[]; show: (id: string) => voi
             focusable={i === Math.min(at, cameras.length - 1)}
             onFocus={() => setAt(i)}
             open={() => show(camera.id)}
+            put={put}
           />
         ))}
     </ul>
@@ -183,16 +221,36 @@ function Tile({
   focusable,
   onFocus,
   open,
+  put,
 }: {
   camera: Camera;
   focusable: boolean;
   onFocus: () => void;
   open: () => void;
+  put: ((id: string, to: string) => void) | undefined;
 }) {
   const { words, language } = useWords();
   const condition = conditionOf(camera, words, language, now());
+  const [over, setOver] = useState(false);
+  const holds = (e: DragEvent) => put !== undefined && e.dataTransfer.types.includes(CARRIED);
   return (
-    <li className="tile-place">
+    <li
+      className="tile-place"
+      data-over={over}
+      onDragOver={(e) => {
+        if (!holds(e)) return;
+        e.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(e) => {
+        setOver(false);
+        const id = e.dataTransfer.getData(CARRIED);
+        if (id === "" || !put) return;
+        e.preventDefault();
+        put(id, camera.id);
+      }}
+    >
       <div className="tile-picture">
         {camera.enabled ? (
           <LiveVideo camera={camera.id} name={camera.name} refused={camera.state === "refused"} />
@@ -206,6 +264,11 @@ function Tile({
         type="button"
         className="tile"
         tabIndex={focusable ? 0 : -1}
+        draggable={put !== undefined}
+        onDragStart={(e) => {
+          e.dataTransfer.setData(CARRIED, camera.id);
+          e.dataTransfer.effectAllowed = "move";
+        }}
         onFocus={onFocus}
         onClick={open}
         aria-label={`${words.live.open(camera.name)}. ${condition.text}`}

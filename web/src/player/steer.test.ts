@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { ahead, type LiveView, liveRate, nextTarget, overHole, steerLive, trim } from "./steer";
+import {
+  ahead,
+  type LiveView,
+  liveRate,
+  nextTarget,
+  overHole,
+  steerLive,
+  TARGET_MIN,
+  trim,
+} from "./steer";
 
 const view = (change: Partial<LiveView>): LiveView => ({
   at: 9.5,
@@ -15,7 +24,7 @@ describe("live", () => {
   it.each([
     ["nothing buffered", { ranges: [] }, { do: "keep" }],
     ["at the target", {}, { do: "keep" }],
-    ["slightly late", { at: 9 }, { do: "rate", rate: 1.06 }],
+    ["slightly late", { at: 9.3 }, { do: "rate", rate: 1.06 }],
     ["late", { at: 8 }, { do: "rate", rate: 1.1 }],
     ["too late", { at: 7 }, { do: "seek", to: 9.5 }],
     ["fresh and a second late", { at: 8.2, settled: false }, { do: "seek", to: 9.5 }],
@@ -38,7 +47,7 @@ describe("live", () => {
     [
       "inside the range before a hole",
       {
-        at: 4.6,
+        at: 4.7,
         ranges: [
           { start: 0, end: 5 },
           { start: 5.1, end: 5.3 },
@@ -68,12 +77,12 @@ describe("live", () => {
   });
 
   it("learns from stalls and forgets them", () => {
-    let target = 0.4;
+    let target = TARGET_MIN;
     for (let i = 0; i < 20; i += 1) target = nextTarget(target, true, 0);
     expect(target).toBe(3);
     expect(nextTarget(target, false, 10)).toBe(3);
     for (let i = 0; i < 40; i += 1) target = nextTarget(target, false, 31);
-    expect(target).toBe(0.4);
+    expect(target).toBe(TARGET_MIN);
   });
 });
 

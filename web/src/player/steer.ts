@@ -20,7 +20,9 @@ export interface LiveView {
   target: number;
 }
 
-export const TARGET_MIN = 0.4;
+export const TARGET_MIN = 0.3;
+/** So much more than wanted is put up with at normal speed. */
+const SLACK = 0.15;
 export const TARGET_MAX = 3;
 const JUMP_GAP = 2;
 const JUMP_GAP_FRESH = 1;
@@ -49,10 +51,10 @@ export function steerLive(view: LiveView): Steer {
 
 /** 1 near the target, up to 1.1 above it, 0.97 when the buffer runs dry. With hysteresis. */
 export function liveRate(gap: number, target: number, now: number): number {
-  const high = target + 0.25;
+  const high = target + SLACK;
   if (gap > high || (now > 1 && gap > target)) {
     const excess = Math.max(0, gap - target);
-    return Math.min(1.1, Math.round((1.03 + excess * 0.05) * 100) / 100);
+    return Math.min(1.1, Math.round((1.03 + excess * 0.15) * 100) / 100);
   }
   if (gap < target / 2 || (now < 1 && gap < target * 0.8)) return 0.97;
   return 1;

@@ -68,9 +68,9 @@ export function Rows({ line, day, play }: { line: Timeline; day: Span; play: (fr
               <td>{row.lasts ? timeline.goOn : clock(row.to)}</td>
               <td>{duration(row.to - row.from, language)}</td>
               <td>
-                {row.cause === undefined
-                  ? timeline.recorded
-                  : `${timeline.notRecorded}: ${explainCause(words, row.cause)}`}
+                {row.kind === "gap"
+                  ? `${timeline.notRecorded}: ${explainCause(words, row.cause ?? "")}`
+                  : timeline[row.kind]}
               </td>
               <td>
                 {row.kind === "recorded" && (

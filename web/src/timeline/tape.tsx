@@ -122,13 +122,17 @@ function factOf(line: Timeline | undefined, us: Us, words: Words): string {
       return words.timeline.atRecorded(text);
     case "gap":
       return words.timeline.atGap(text, explainCause(words, found.cause));
+    case "expired":
+      return words.timeline.atExpired(text);
     case "nothing":
       return words.timeline.atNothing(text);
   }
 }
 
 function summaryOf(line: Timeline, day: Span, words: Words, language: string): string {
-  if (line.spans.length === 0) return words.timeline.emptyTitle;
+  if (line.spans.length === 0) {
+    return line.expired.length > 0 ? words.timeline.expiredDay : words.timeline.emptyTitle;
+  }
   return words.timeline.summary(duration(recordedIn(line, day), language), line.gaps.length);
 }
 
@@ -157,10 +161,10 @@ function Bars({
       </defs>
       <rect className="tape-bed" x="0" y={RULER} width={width} height={HIGH - RULER} rx="6" />
       {bars.map((b) =>
-        b.kind === "recorded" ? (
+        b.kind !== "gap" ? (
           <rect
-            key={`r${b.x}`}
-            className="tape-recorded"
+            key={`${b.kind}${b.x}`}
+            className={b.kind === "recorded" ? "tape-recorded" : "tape-expired"}
             x={b.x}
             y={RULER}
             width={b.width}
@@ -176,11 +180,12 @@ function Bars({
       {marks.at.map((us) => {
         const x = toX(view, width, us);
         const last = us >= day.to;
+        const half = marks.seconds ? 26 : 17;
         return (
           <g key={us}>
             <path className="tape-tick" d={`M${x} ${RULER - 5}V${RULER}`} />
-            {!last && x < width - 24 && (
-              <text className="tape-label" x={Math.max(0, x - (x < 20 ? 0 : 17))} y={RULER - 9}>
+            {!last && x < width - half - 4 && (
+              <text className="tape-label" x={Math.max(0, x - half)} y={RULER - 9}>
                 {clock(us, marks.seconds)}
               </text>
             )}

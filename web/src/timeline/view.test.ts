@@ -19,8 +19,9 @@ const line: Timeline = {
     { from_us: at(9), to_us: at(9) + 2 * SECOND, cause: "camera_silent" },
     { from_us: at(14), to_us: null, cause: "camera_address" },
   ],
+  expired: [{ from_us: at(3), to_us: at(6) }],
 };
-const nothing: Timeline = { ...line, spans: [], gaps: [] };
+const nothing: Timeline = { ...line, spans: [], gaps: [], expired: [] };
 
 describe("window", () => {
   it("zooms about a point and stays in the day", () => {
@@ -50,7 +51,7 @@ describe("window", () => {
     expect(view.firstView(nothing, day, NOW)).toEqual(day);
     const short = { ...line, spans: [{ from_us: at(12), to_us: at(12) + MINUTE }] };
     const found = view.firstView(short, day, at(12) + MINUTE);
-    expect(found.to - found.from).toBe(20 * MINUTE);
+    expect(found.to - found.from).toBe(5 * MINUTE);
     expect(found.from).toBeLessThan(at(12));
   });
 });
@@ -58,8 +59,8 @@ describe("window", () => {
 describe("bars", () => {
   it("shows a gap of two seconds in a whole day", () => {
     const found = view.runs(line, day, 1200, NOW);
-    expect(found.map((r) => r.kind)).toEqual(["recorded", "gap", "gap"]);
-    const gaps = view.runs({ ...line, spans: [] }, day, 1200, NOW);
+    expect(found.map((r) => r.kind)).toEqual(["expired", "recorded", "gap", "gap"]);
+    const gaps = view.runs({ ...line, spans: [], expired: [] }, day, 1200, NOW);
     expect(gaps.map((r) => r.width)).toEqual([3, 50]);
   });
   it("joins what cannot be told apart", () => {
@@ -85,6 +86,8 @@ describe("facts", () => {
     expect(view.whatAt(line, at(7), NOW)).toEqual({ kind: "recorded" });
     expect(view.whatAt(line, at(9) + SECOND, NOW)).toEqual({ kind: "gap", cause: "camera_silent" });
     expect(view.whatAt(line, at(14.5), NOW)).toEqual({ kind: "gap", cause: "camera_address" });
+    expect(view.whatAt(line, at(3), NOW)).toEqual({ kind: "expired" });
+    expect(view.whatAt(line, at(6), NOW)).toEqual({ kind: "recorded" });
     expect(view.whatAt(line, at(20), NOW)).toEqual({ kind: "nothing" });
   });
   it("finds the closest picture", () => {
@@ -100,7 +103,7 @@ describe("facts", () => {
   });
   it("lists spans and gaps in order", () => {
     const found = view.rows(line, NOW);
-    expect(found.map((r) => r.kind)).toEqual(["recorded", "gap", "recorded", "gap"]);
+    expect(found.map((r) => r.kind)).toEqual(["expired", "recorded", "gap", "recorded", "gap"]);
     expect(found.at(-1)).toMatchObject({ lasts: true, to: NOW });
   });
 });

@@ -40,7 +40,7 @@ export function firstView(timeline: Timeline, day: Span, now: Us): Span {
   const end = clamp(Math.max(last.to_us, Math.min(now, day.to)), begin, day.to);
   const length = end - begin;
   if (length > (day.to - day.from) / 6) return day;
-  const wanted = Math.max(20 * MINUTE, length * 1.6);
+  const wanted = Math.max(5 * MINUTE, length * 1.6);
   return within(day, begin - (wanted - length) / 2, wanted);
 }
 
@@ -50,7 +50,7 @@ export const toX = (view: Span, width: number, us: Us): number =>
 export const toUs = (view: Span, width: number, x: number): Us =>
   Math.round(view.from + (clamp(x, 0, width) / Math.max(1, width)) * (view.to - view.from));
 
-export type Kind = "recorded" | "gap";
+export type Kind = "recorded" | "gap" | "expired";
 
 export interface Run {
   x: number;
@@ -63,7 +63,7 @@ const GAP_MIN = 3;
 /** Recorded pieces closer than this many pixels are drawn as one. */
 const JOIN = 0.5;
 
-/** Spans and gaps as bars, at most a few per pixel. */
+/** Spans, deleted spans and gaps as bars, at most a few per pixel. */
 export function runs(timeline: Timeline, view: Span, width: number, now: Us): Run[] {
   const out: Run[] = [];
   const add = (from: Us, to: Us, kind: Kind, least: number) => {
@@ -78,18 +78,20 @@ export function runs(timeline: Timeline, view: Span, width: number, now: Us): Ru
       out.push({ x, width: wide, kind });
     }
   };
+  for (const span of timeline.expired) add(span.from_us, span.to_us, "expired", 1);
   for (const span of timeline.spans) add(span.from_us, span.to_us, "recorded", 1);
   for (const gap of timeline.gaps) add(gap.from_us, gap.to_us ?? now, "gap", GAP_MIN);
   return out;
 }
 
-export type Found = { kind: "recorded" } | { kind: "gap"; cause: string } | { kind: "nothing" };
+export type Found = { kind: "recorded" | "expired" | "nothing" } | { kind: "gap"; cause: string };
 
 /** What there is at an instant. */
 export function whatAt(timeline: Timeline, us: Us, now: Us): Found {
   const gap = timeline.gaps.find((g) => us >= g.from_us && us < (g.to_us ?? now));
   if (gap) return { kind: "gap", cause: gap.cause };
   if (timeline.spans.some((s) => us >= s.from_us && us <= s.to_us)) return { kind: "recorded" };
+  if (timeline.expired.some((s) => us >= s.from_us && us < s.to_us)) return { kind: "expired" };
   return { kind: "nothing" };
 }
 
@@ -117,7 +119,7 @@ export interface Row extends Span {
   lasts: boolean;
 }
 
-/** Spans and gaps of the day in the order of time. */
+/** Spans, deleted spans and gaps of the day in the order of time. */
 export function rows(timeline: Timeline, now: Us): Row[] {
   const recorded = timeline.spans.map(
     (s): Row => ({ from: s.from_us, to: s.to_us, kind: "recorded", lasts: false }),
@@ -131,7 +133,10 @@ export function rows(timeline: Timeline, now: Us): Row[] {
       lasts: g.to_us === null,
     }),
   );
-  return [...recorded, ...gaps].sort((a, b) => a.from - b.from);
+  const expired = timeline.expired.map(
+    (s): Row => ({ from: s.from_us, to: s.to_us, kind: "expired", lasts: false }),
+  );
+  return [...recorded, ...gaps, ...expired].sort((a, b) => a.from - b.from);
 }
 
 export interface Ticks {

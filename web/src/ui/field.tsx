@@ -4,6 +4,7 @@ import { Button } from "./button";
 interface FieldProps extends Omit<InputHTMLAttributes<HTMLInputElement>, "onChange"> {
   label: string;
   hint?: ReactNode;
+  /** What is wrong with it; empty where other words on the page say so. */
   error?: string | undefined;
   onText: (text: string) => void;
 }
@@ -29,7 +30,7 @@ export function Field({ label, hint, error, onText, ...input }: FieldProps) {
 function Below({ id, hint, error }: { id: string; hint?: ReactNode; error?: string | undefined }) {
   return (
     <div id={id}>
-      {error !== undefined && <div className="field-error">{error}</div>}
+      {error && <div className="field-error">{error}</div>}
       {hint && <div className="field-hint">{hint}</div>}
     </div>
   );

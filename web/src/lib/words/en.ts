@@ -139,6 +139,8 @@ export const en = {
     speed: "Speed",
     clock: "Time of the picture",
     keys: "Arrow keys choose a camera, Enter opens it, F fills the screen.",
+    keysOwner:
+      "Arrow keys choose a camera, with Shift they move it, Enter opens it, F fills the screen.",
   },
   timeline: {
     title: "Timeline",
@@ -164,9 +166,12 @@ export const en = {
       "Click to play, drag to search, wheel to zoom. Keys: space plays, arrows move 10 seconds, with shift 1 minute.",
     recorded: "recorded",
     notRecorded: "not recorded",
+    expired: "deleted by retention",
     atRecorded: (time: string) => `${time}, recorded`,
     atGap: (time: string, cause: string) => `${time}, not recorded: ${cause}`,
+    atExpired: (time: string) => `${time}, deleted by retention`,
     atNothing: (time: string) => `${time}, nothing recorded`,
+    expiredDay: "What was recorded on this day was deleted by retention",
     emptyTitle: "Nothing is recorded on this day",
     emptyText: "Choose another day, or look at what the camera sees now.",
     noCamera: "Recordings appear here as soon as there is a camera.",

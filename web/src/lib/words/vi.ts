@@ -133,6 +133,8 @@ export const vi: Words = {
     speed: "Tốc độ",
     clock: "Thời điểm của hình",
     keys: "Phím mũi tên chọn camera, Enter để mở, F để xem toàn màn hình.",
+    keysOwner:
+      "Phím mũi tên chọn camera, kèm Shift để đổi chỗ, Enter để mở, F để xem toàn màn hình.",
   },
   timeline: {
     title: "Xem lại",
@@ -158,9 +160,12 @@ export const vi: Words = {
       "Bấm để phát, kéo để tìm, lăn chuột để phóng to. Phím: dấu cách để phát, mũi tên để tua 10 giây, kèm Shift là 1 phút.",
     recorded: "đã ghi",
     notRecorded: "không ghi",
+    expired: "đã xóa theo thời hạn lưu giữ",
     atRecorded: (time) => `${time}, đã ghi`,
     atGap: (time, cause) => `${time}, không ghi: ${cause}`,
+    atExpired: (time) => `${time}, đã xóa theo thời hạn lưu giữ`,
     atNothing: (time) => `${time}, không có bản ghi`,
+    expiredDay: "Bản ghi của ngày này đã xóa theo thời hạn lưu giữ",
     emptyTitle: "Ngày này không có bản ghi",
     emptyText: "Hãy chọn ngày khác, hoặc xem camera đang thấy gì.",
     noCamera: "Bản ghi sẽ hiện ở đây khi đã có camera.",
