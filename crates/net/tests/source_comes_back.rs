@@ -14,6 +14,7 @@ use net::source::State;
 use net::source::rtsp::{Config, STALL, Transport};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use watching::{PATIENCE, Run, Watch, at, of};
 
@@ -139,25 +140,31 @@ async fn a_frame_that_stops_in_the_middle_is_never_passed_off_as_whole() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_between_pictures_is_survived() {
+    let mut cases = JoinSet::new();
     for transport in [Transport::Tcp, Transport::Udp] {
         for seed in 0..4 {
-            let faults = Faults { garbage_at: Some(20), ..Faults::default() };
-            let config = CameraConfig { faults, seed, ..CameraConfig::default() };
-            let camera = Camera::start(config).expect("starts");
-            let watch = Watch::start(Config { transport, ..of(&camera) });
-            let on = watch.until(PATIENCE, |seen, _| seen.pictures() >= 60).await;
-            assert!(on, "{transport:?} {seed}: {}", watch.describe());
-            let (seen, _) = watch.end().await;
-            // Whatever was made of the garbage, no picture is one that the camera did not send.
-            for run in &seen.runs {
-                let pictures = run.of(TrackKind::Video).filter(|a| !a.frame.damaged).count();
-                let numbers = run.numbers();
-                assert!(numbers.len() >= pictures, "{transport:?} {seed}: {numbers:?}");
-                assert!(numbers.is_sorted(), "{transport:?} {seed}: {numbers:?}");
-            }
+            cases.spawn(garbage(transport, seed));
         }
+    }
+    cases.join_all().await;
+}
+
+async fn garbage(transport: Transport, seed: u64) {
+    let faults = Faults { garbage_at: Some(20), ..Faults::default() };
+    let config = CameraConfig { faults, seed, ..CameraConfig::default() };
+    let camera = Camera::start(config).expect("starts");
+    let watch = Watch::start(Config { transport, ..of(&camera) });
+    let on = watch.until(PATIENCE, |seen, _| seen.pictures() >= 60).await;
+    assert!(on, "{transport:?} {seed}: {}", watch.describe());
+    let (seen, _) = watch.end().await;
+    // Whatever was made of the garbage, no picture is one that the camera did not send.
+    for run in &seen.runs {
+        let pictures = run.of(TrackKind::Video).filter(|a| !a.frame.damaged).count();
+        let numbers = run.numbers();
+        assert!(numbers.len() >= pictures, "{transport:?} {seed}: {numbers:?}");
+        assert!(numbers.is_sorted(), "{transport:?} {seed}: {numbers:?}");
     }
 }
 
