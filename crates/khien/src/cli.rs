@@ -183,6 +183,9 @@ pub(crate) struct Demo {
 pub(crate) enum Cameras {
     /// Show all cameras and how they are.
     List {
+        /// Show removed cameras of which recordings are left instead; ask for those by id.
+        #[arg(long)]
+        removed: bool,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
@@ -194,10 +197,22 @@ pub(crate) enum Cameras {
         name: String,
         #[command(flatten)]
         source: SourceUrl,
+        /// Trust only the certificate with this fingerprint, from the first connection on.
+        #[arg(long, value_name = "SHA256")]
+        accept_certificate: Option<String>,
         #[command(flatten)]
         data: Data,
         #[command(flatten)]
         json: Json,
+    },
+    /// Trust another certificate of a camera, and no other: after it changed for a known reason.
+    Accept {
+        name: String,
+        /// The certificate's SHA-256 fingerprint, 64 hexadecimal digits.
+        #[arg(value_name = "SHA256")]
+        sha256: String,
+        #[command(flatten)]
+        data: Data,
     },
     /// Stop recording a camera and forget it. Its recordings stay until retention takes them.
     Remove {
@@ -237,9 +252,9 @@ pub(crate) enum Transport {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Recordings {
-    /// Show recorded spans and gaps of a camera.
+    /// Show recorded spans, gaps, and what retention deleted, of a camera.
     List {
-        /// Name or id.
+        /// Name or id; of a removed camera its id.
         #[arg(long, value_name = "NAME")]
         camera: String,
         #[command(flatten)]
@@ -263,7 +278,7 @@ pub(crate) struct SpanArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Export {
-    /// Name or id.
+    /// Name or id; of a removed camera its id.
     #[arg(long, value_name = "NAME")]
     pub(crate) camera: String,
     #[command(flatten)]
@@ -271,6 +286,9 @@ pub(crate) struct Export {
     /// File to write; appears only when complete.
     #[arg(long, value_name = "FILE.mp4")]
     pub(crate) out: PathBuf,
+    /// Replace a file that is there.
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) data: Data,
 }

@@ -23,13 +23,8 @@ const CAMERA: u32 = 99;
 /// # Errors
 /// As [`Encoder::pattern`]; else of the disk.
 pub(crate) fn make(config: &pixels::Config, start: Wall, path: &Path) -> Result<()> {
-    let settings = Settings {
-        codec: Codec::H264,
-        size: SIZE,
-        fps: FPS,
-        bit_rate: Bitrate(800_000),
-        gop: FPS,
-    };
+    let settings =
+        Settings { codec: Codec::H264, size: SIZE, fps: FPS, bit_rate: Bitrate(800_000), gop: FPS };
     let mut encoder = Encoder::pattern(config, &settings)?;
     let mut packets = Vec::new();
     for frame in 0..FPS * SECONDS {

@@ -43,6 +43,7 @@ pub(crate) struct Storage {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Camera {
     pub(crate) allow_redirect: bool,
+    pub(crate) ca: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -147,7 +148,8 @@ mod tests {
     #[test]
     fn one_key_changes_one_thing() {
         let config = Config::parse("[storage]\nmax_size = \"500 GiB\"\n").unwrap();
-        let expect = Storage { max_size: ByteSize(500 << 30), ..Config::parse("").unwrap().storage };
+        let expect =
+            Storage { max_size: ByteSize(500 << 30), ..Config::parse("").unwrap().storage };
         assert_eq!(config.storage, expect);
     }
 

@@ -21,6 +21,7 @@ use net::source::rtsp::{Config, Transport};
 use net::source::{State, Status};
 use net::tls::Trust;
 use net::{Stop, Stopper};
+use rustls::pki_types::CertificateDer;
 use stdx::{Error, Kind, Result, Secret};
 use store::registry::{self, Camera, Registry};
 use store::{Limits, Store, Writer};
@@ -49,7 +50,15 @@ pub(crate) struct Parts {
     pub(crate) pictures: Arc<pixels::Worker>,
     /// The system's limits; those of single cameras come from the registry.
     pub(crate) limits: Limits,
+    pub(crate) rules: Rules,
+}
+
+/// What the configuration says of all cameras.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
     pub(crate) allow_redirect: bool,
+    /// Who has signed the certificates of cameras; `None` pins them at first use.
+    pub(crate) ca: Option<Vec<CertificateDer<'static>>>,
 }
 
 pub(crate) struct Engine {
@@ -61,7 +70,7 @@ pub(crate) struct Engine {
     /// One picture at a time: whoever waits for the child must not fill the blocking threads.
     picture_turn: Semaphore,
     limits: Limits,
-    allow_redirect: bool,
+    rules: Rules,
     cameras: Mutex<BTreeMap<CameraId, Running>>,
     /// One at a time starts and stops cameras.
     settling: tokio::sync::Mutex<()>,
@@ -101,9 +110,9 @@ impl Plan {
         }
     }
 
-    fn config(&self, allow_redirect: bool) -> Config {
+    fn config(&self, rules: &Rules) -> Config {
         let (user, password) = (self.user.as_deref(), self.password.clone());
-        source(&self.url, user, password, self.transport, self.certificate, allow_redirect)
+        source(&self.url, user, password, self.transport, self.certificate, rules)
     }
 }
 
@@ -127,7 +136,8 @@ impl Pace {
         }
         let elapsed = now.duration_since(self.at);
         if elapsed >= Duration::from_secs(1) {
-            self.per_second = (bytes.saturating_sub(self.bytes) as f64 / elapsed.as_secs_f64()) as u64;
+            self.per_second =
+                (bytes.saturating_sub(self.bytes) as f64 / elapsed.as_secs_f64()) as u64;
             (self.at, self.bytes) = (now, bytes);
         }
     }
@@ -149,7 +159,7 @@ pub(crate) fn source(
     password: Option<Secret>,
     transport: registry::Transport,
     pin: Option<[u8; 32]>,
-    allow_redirect: bool,
+    rules: &Rules,
 ) -> Config {
     Config {
         url: url.to_owned(),
@@ -158,8 +168,8 @@ pub(crate) fn source(
             registry::Transport::Tcp => Transport::Tcp,
             registry::Transport::Udp => Transport::Udp,
         },
-        trust: Trust::Pin(pin),
-        allow_redirect,
+        trust: rules.ca.clone().map_or(Trust::Pin(pin), Trust::Ca),
+        allow_redirect: rules.allow_redirect,
     }
 }
 
@@ -171,7 +181,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Engine {
     /// Must be called inside a runtime.
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { store, registry, pictures, limits, allow_redirect } = parts;
+        let Parts { store, registry, pictures, limits, rules } = parts;
         Arc::new(Self {
             hub: Hub::new(),
             writer: store.writer(),
@@ -180,7 +190,7 @@ impl Engine {
             pictures,
             picture_turn: Semaphore::new(1),
             limits,
-            allow_redirect,
+            rules,
             cameras: Mutex::new(BTreeMap::new()),
             settling: tokio::sync::Mutex::new(()),
             closed: AtomicBool::new(false),
@@ -266,11 +276,15 @@ impl Engine {
         let counts = Arc::new(Counts::default());
         let path = path_of(id);
         let source = {
-            let (hub, path, stop) = (self.hub.clone(), path.clone(), stop.clone());
-            let config = plan.config(self.allow_redirect);
+            let (engine, path, first) = (Arc::clone(self), path.clone(), plan.clone());
+            let stop = stop.clone();
             self.keep(id, "source", stop.clone(), move || {
-                let (hub, path, config) = (hub.clone(), path.clone(), config.clone());
-                Box::pin(net::source::rtsp::run(hub, path, config, report.clone(), stop.clone()))
+                let (engine, path, first) = (Arc::clone(&engine), path.clone(), first.clone());
+                let (report, stop) = (report.clone(), stop.clone());
+                Box::pin(async move {
+                    let config = engine.present(id, first).await.config(&engine.rules);
+                    net::source::rtsp::run(engine.hub.clone(), path, config, report, stop).await;
+                })
             })
         };
         let recorder = {
@@ -285,6 +299,15 @@ impl Engine {
         let pace = Mutex::new(Pace::new(Instant::now()));
         let tasks = vec![source, recorder, watch];
         lock(&self.cameras).insert(id, Running { plan, stopper, status, counts, tasks, pace });
+    }
+
+    /// The plan as it is now: a source that begins again must not trust anew whoever answers.
+    async fn present(&self, id: CameraId, first: Plan) -> Plan {
+        let registry = self.registry.clone();
+        match blocking(move || registry.camera(id)).await {
+            Ok(camera) => Plan::of(&camera),
+            Err(_) => lock(&self.cameras).get(&id).map_or(first, |r| r.plan.clone()),
+        }
     }
 
     /// Runs a task of one camera and starts it again if it panics.
@@ -346,20 +369,24 @@ impl Engine {
         }
     }
 
-    /// Keeps the certificate that a camera showed first. One that is kept already stays.
+    /// Keeps the certificate that a camera showed first. One that is kept already stays, and that
+    /// of an address from which the camera has moved meanwhile is none of its own.
     async fn pin(&self, id: CameraId, sha256: [u8; 32]) {
-        let unpinned = |r: &Running| r.plan.certificate.is_none();
-        if !lock(&self.cameras).get(&id).is_some_and(unpinned) {
-            return;
-        }
+        let shown_at = match lock(&self.cameras).get(&id).map(|r| &r.plan) {
+            Some(plan) if plan.certificate.is_none() && self.rules.ca.is_none() => plan.url.clone(),
+            _ => return,
+        };
         let registry = self.registry.clone();
         let pinned = blocking(move || {
             registry.edit_camera(id, |c| {
-                c.certificate.get_or_insert(sha256);
+                if c.url == shown_at {
+                    c.certificate.get_or_insert(sha256);
+                }
                 Ok(())
             })
         });
         match pinned.await {
+            Ok(camera) if camera.certificate.is_none() => {}
             Ok(camera) => {
                 if let Some(running) = lock(&self.cameras).get_mut(&id) {
                     running.plan.certificate = camera.certificate;

@@ -21,8 +21,8 @@ use hyper_util::rt::TokioIo;
 use net::sink::fmp4;
 use serde_json::Value;
 use stdx::{Error, Kind, Result};
-use store::registry::{self, Registry};
 use store::Store;
+use store::registry::{self, Registry};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt as _;
@@ -79,6 +79,7 @@ impl Local {
     /// # Errors
     /// `NotFound` when it is not, `FailedPrecondition` while another process holds it.
     pub(crate) async fn open(dir: &Path) -> Result<Self> {
+        directory(dir)?;
         let has = |name: &str| dir.join(name).exists();
         if ![registry::FILE, "index.db", "media", SOCKET].iter().any(|name| has(name)) {
             let message = format!(
@@ -92,6 +93,7 @@ impl Local {
 
     /// As [`Local::open`], but makes a directory that is missing.
     pub(crate) async fn open_or_create(dir: &Path) -> Result<Self> {
+        directory(dir)?;
         let until = Instant::now() + BUSY_MAX;
         loop {
             if dir.is_dir() {
@@ -182,6 +184,40 @@ impl Local {
         let message = format!("there is no camera \"{name}\"; {known}");
         Err(Error::new(Kind::NotFound, message).with_code("camera-unknown"))
     }
+
+    /// As [`Local::camera_id`], for what was recorded: also the id of a removed camera.
+    ///
+    /// # Errors
+    /// `NotFound`, naming those that there are and those that were.
+    pub(crate) async fn footage_id(&self, name: &str) -> Result<String> {
+        let e = match self.camera_id(name).await {
+            Err(e) if e.kind() == Kind::NotFound => e,
+            found => return found,
+        };
+        let removed = self.get("/api/v1/cameras/removed").await?;
+        let all = removed.as_array().map(Vec::as_slice).unwrap_or_default();
+        let ids: Vec<&str> = all.iter().filter_map(|c| c["id"].as_str()).collect();
+        if ids.contains(&name) {
+            return Ok(name.to_owned());
+        }
+        if ids.is_empty() {
+            return Err(e);
+        }
+        Err(e.map_message(|m| format!("{m}; removed, but with recordings: {}", ids.join(", "))))
+    }
+}
+
+/// # Errors
+/// `InvalidArgument` when `dir` is there and no directory.
+pub(crate) fn directory(dir: &Path) -> Result<()> {
+    if !dir.exists() || dir.is_dir() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is a file; --data takes a directory, which khien makes where there is none",
+        dir.display()
+    );
+    Err(Error::new(Kind::InvalidArgument, message).with_code("no-directory"))
 }
 
 /// Opens a data directory in this process. Blocks.
@@ -208,6 +244,7 @@ fn open_here(dir: &Path) -> Result<App> {
         names: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ca_pem: None,
+        metrics_token: None,
         clock,
     })
 }
@@ -240,7 +277,8 @@ async fn over(socket: &Socket, request: Request<Body>) -> Result<Response<Body>>
 
 async fn read(response: Response<Body>) -> Result<bytes::Bytes> {
     let body = Limited::new(response.into_body(), JSON_BYTES_MAX).collect().await;
-    let body = body.map_err(|e| Error::new(Kind::Unavailable, format!("the answer broke off: {e}")));
+    let body =
+        body.map_err(|e| Error::new(Kind::Unavailable, format!("the answer broke off: {e}")));
     Ok(body?.to_bytes())
 }
 
@@ -317,6 +355,34 @@ mod tests {
         drop(local);
         let again = Local::open(&dir).await.unwrap();
         assert_eq!(again.get("/api/v1/cameras").await.unwrap()[0]["name"], "gate");
+    }
+
+    #[tokio::test]
+    async fn recordings_of_a_removed_camera_are_found_by_its_id() {
+        let temp = tempfile::tempdir().unwrap();
+        let id = media::CameraId::from_bits(7);
+        {
+            let now = Clock::system().wall();
+            let store = Store::open(temp.path(), store::Options::default(), now).unwrap();
+            store.writer().gap_open(id, now, media::Cause::SwitchedOff);
+            store.flush();
+            store.shutdown();
+        }
+        let local = Local::open(temp.path()).await.unwrap();
+        let id = id.to_string();
+        assert_eq!(local.footage_id(&id).await.unwrap(), id);
+        let e = local.footage_id("gate").await.unwrap_err();
+        assert!(e.kind() == Kind::NotFound && e.message().contains(&id), "{e}");
+        assert!(local.camera_id(&id).await.is_err(), "there is nothing to remove or to accept");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_no_data_directory() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for opened in [Local::open(file.path()).await, Local::open_or_create(file.path()).await] {
+            let e = opened.err().expect("refused");
+            assert!(e.kind() == Kind::InvalidArgument && e.message().contains("--data"), "{e}");
+        }
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Logging: structured, to standard error.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
@@ -11,8 +13,11 @@ pub(crate) fn start(config: &Log) -> Result<()> {
     let filter = EnvFilter::try_new(&text).map_err(|e| {
         Error::new(Kind::InvalidArgument, format!("log.level \"{text}\": {e}")).with_code("config")
     })?;
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colour = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour);
     // A second start in one process (tests) keeps the first subscriber.
     let _ = match config.format {
         LogFormat::Text => builder.try_init(),

@@ -15,13 +15,16 @@ mod log;
 mod record;
 mod server;
 mod text;
+mod token;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 fn main() -> ExitCode {
-    // First of all, so that no library picks another one.
+    // What is recorded and kept is nobody else's, whatever the shell's own mask and the directory.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    // Before anything speaks TLS, so that no library picks another one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = cli::Cli::parse();
     match cmd::run(cli) {

@@ -10,6 +10,8 @@ use api::tls::{self, Tls};
 use api::{App, Clock, Parts};
 use net::sink::fmp4;
 use net::{Stop, Stopper};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use stdx::{Error, Kind, Result, Secret};
 use store::registry::Registry;
 use store::{Limits, Options, Store};
@@ -19,9 +21,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::config::Config;
-use crate::engine::{self, Engine, Handles};
+use crate::engine::{self, Engine, Handles, Rules};
 use crate::local::{self, Socket};
-use crate::{log, text};
+use crate::{log, text, token};
 
 /// The store is told the time this often.
 const TICK: Duration = Duration::from_secs(1);
@@ -34,6 +36,8 @@ const BUSY_STEP: Duration = Duration::from_millis(100);
 /// disk holds up beyond that is adopted at the next start.
 const RECORDERS_MAX: Duration = Duration::from_millis(1_000);
 const FILES_MAX: Duration = Duration::from_millis(1_300);
+/// A second signal sooner than this after the first one belongs to it.
+const AGAIN_MIN: Duration = Duration::from_secs(1);
 
 /// A running recorder.
 pub(crate) struct Server {
@@ -60,9 +64,12 @@ impl Server {
         listen: Option<SocketAddr>,
     ) -> Result<Self> {
         log::start(&config.log)?;
+        local::directory(dir)?;
+        let rules = rules(config)?;
         let clock = Clock::system();
         let limits = limits(config);
         let store = open_store(dir, &clock, &limits).await?;
+        warn_if_open_to_others(dir);
         let listen = listen.unwrap_or(config.http.listen);
         let listener = TcpListener::bind(listen).await.map_err(|e| bind(listen, e))?;
         let address = listener.local_addr()?;
@@ -77,7 +84,7 @@ impl Server {
                 config.pixels.allow_uncaged,
             ))),
             limits,
-            allow_redirect: config.camera.allow_redirect,
+            rules,
         });
         let app = App::new(Parts {
             store: store.clone(),
@@ -87,6 +94,7 @@ impl Server {
             names,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ca_pem: tls.as_ref().and_then(|t| t.ca_pem().map(str::to_owned)),
+            metrics_token: metrics_token(dir),
             clock: clock.clone(),
         })?;
         let (stopper, stop) = Stopper::new();
@@ -148,7 +156,7 @@ impl Server {
     /// Starts the cameras, says where the pages are, and records until a signal comes.
     ///
     /// # Errors
-    /// The database's, before recording begins.
+    /// The database's, before recording begins; `Internal` if a thread of the store broke.
     pub(crate) async fn run(self) -> Result<()> {
         let mut signals = Signals::new()?;
         self.engine.start_all().await?;
@@ -157,10 +165,13 @@ impl Server {
             .await
             .map_err(|e| Error::new(Kind::Internal, e.to_string()))??;
         self.announce(token.as_ref());
-        signals.next().await;
+        let why = tokio::select! {
+            () = signals.next() => Ok(()),
+            e = broken(&self.store) => Err(e),
+        };
         tracing::info!("ending");
         self.end(signals).await;
-        Ok(())
+        why
     }
 
     fn announce(&self, token: Option<&Secret>) {
@@ -180,7 +191,8 @@ impl Server {
         stopper.stop();
         let orderly = async {
             engine.stop_all(RECORDERS_MAX).await;
-            store.tick(net::now().wall);
+            let now = net::now();
+            store.tick(now.wall, now.mono);
             let files = tokio::task::spawn_blocking(move || store.shutdown());
             match timeout(FILES_MAX, files).await {
                 Ok(Ok(())) => tracing::info!("all files are sealed"),
@@ -190,7 +202,9 @@ impl Server {
         };
         tokio::select! {
             () = orderly => {}
-            () = signals.next() => tracing::warn!("ended at once by a second signal"),
+            () = signals.again(Instant::now()) => {
+                tracing::warn!("ended at once by a second signal");
+            }
         }
         for task in tasks {
             task.abort();
@@ -198,7 +212,8 @@ impl Server {
     }
 }
 
-/// SIGTERM, SIGINT and SIGHUP: all mean to end in order.
+/// SIGTERM, SIGINT and SIGHUP: all mean to end in order. Of a second one, see
+/// [`Signals::again`].
 pub(crate) struct Signals([tokio::signal::unix::Signal; 3]);
 
 impl Signals {
@@ -221,6 +236,46 @@ impl Signals {
             _ = hup.recv() => {}
         }
     }
+
+    /// Waits for a second SIGTERM or SIGINT at least [`AGAIN_MIN`] after `first`: some programs
+    /// send two at once (`timeout`, a shell with its group), and nobody means haste by that.
+    async fn again(&mut self, first: Instant) {
+        let [term, int, _] = &mut self.0;
+        loop {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+            if first.elapsed() >= AGAIN_MIN {
+                return;
+            }
+        }
+    }
+}
+
+/// Reads the CA of cameras, where one is given.
+fn rules(config: &Config) -> Result<Rules> {
+    let allow_redirect = config.camera.allow_redirect;
+    let path = &config.camera.ca;
+    if path.as_os_str().is_empty() {
+        return Ok(Rules { allow_redirect, ca: None });
+    }
+    let bad = |e: String| {
+        let message = format!("camera.ca: {}: {e}", path.display());
+        Error::new(Kind::InvalidArgument, message).with_code("config")
+    };
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|e| bad(e.to_string()))?;
+    let ca: Vec<_> =
+        certificates.collect::<std::result::Result<_, _>>().map_err(|e| bad(e.to_string()))?;
+    if ca.is_empty() {
+        return Err(bad("there is no certificate in it".to_owned()));
+    }
+    Ok(Rules { allow_redirect, ca: Some(ca) })
+}
+
+/// Without it `/metrics` is for owners only; recording goes on.
+fn metrics_token(dir: &Path) -> Option<Secret> {
+    token::metrics(dir).inspect_err(|e| tracing::error!("no token: {}", e.chain())).ok()
 }
 
 fn limits(config: &Config) -> Limits {
@@ -249,6 +304,18 @@ async fn open_store(dir: &Path, clock: &Clock, limits: &Limits) -> Result<Store>
             other => return other,
         }
         sleep(BUSY_STEP).await;
+    }
+}
+
+/// A directory that khien makes is closed to others; one that was there may not be.
+fn warn_if_open_to_others(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(dir).map_or(0, |m| m.permissions().mode());
+    if mode & 0o077 != 0 {
+        let dir = dir.display();
+        tracing::warn!(
+            "other users of this machine can look into {dir}; close it: chmod 700 {dir}"
+        );
     }
 }
 
@@ -312,10 +379,22 @@ async fn tick(store: Store, clock: Clock, mut stop: Stop) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = every.tick() => store.tick(clock.wall()),
+            _ = every.tick() => store.tick(clock.wall(), clock.mono()),
             () = stop.wanted() => return,
         }
     }
+}
+
+/// Waits until nothing is recorded any more though nobody asked for it. The process then ends with
+/// an error, so that its supervisor starts it anew.
+async fn broken(store: &Store) -> Error {
+    let mut every = interval(TICK);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !store.is_dead() {
+        every.tick().await;
+    }
+    let message = "a thread of the store broke and nothing is recorded any more; start khien again";
+    Error::new(Kind::Internal, message).with_code("dead")
 }
 
 async fn refresh(tls: Tls, mut stop: Stop) {
@@ -377,6 +456,51 @@ mod tests {
         }
         let all = url("0.0.0.0:8480".parse().unwrap(), true).await;
         assert!(!all.contains("0.0.0.0"), "{all}");
+    }
+
+    #[tokio::test]
+    async fn of_two_signals_at_once_only_the_first_counts() {
+        let me = rustix::process::getpid();
+        let send = || rustix::process::kill_process(me, rustix::process::Signal::TERM).unwrap();
+        let mut signals = Signals::new().unwrap();
+        send();
+        signals.next().await;
+        send();
+        let soon = timeout(Duration::from_millis(300), signals.again(Instant::now()));
+        assert!(soon.await.is_err(), "the second came too soon");
+        let long_ago = Instant::now().checked_sub(AGAIN_MIN).unwrap();
+        send();
+        timeout(Duration::from_secs(20), signals.again(long_ago)).await.expect("obeyed");
+    }
+
+    #[test]
+    fn the_ca_of_cameras_is_read_or_refused() {
+        let mut config = Config::load(None).unwrap();
+        assert!(rules(&config).unwrap().ca.is_none());
+        let dir = tempfile::tempdir().unwrap();
+        config.camera.ca = dir.path().join("ca.pem");
+        assert!(rules(&config).unwrap_err().message().contains("ca.pem"));
+        std::fs::write(&config.camera.ca, "nothing").unwrap();
+        assert_eq!(rules(&config).unwrap_err().kind(), Kind::InvalidArgument);
+        let made = rcgen::generate_simple_self_signed(vec!["ca".to_owned()]).unwrap();
+        std::fs::write(&config.camera.ca, made.cert.pem()).unwrap();
+        assert_eq!(rules(&config).unwrap().ca.unwrap(), [made.cert.der().clone()]);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_broke_ends_the_process_with_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let (disk, faults) = store::FaultyDisk::new();
+        let options = Options { disk: Arc::new(disk), ..Options::default() };
+        let store = Store::open(dir.path(), options, net::now().wall).unwrap();
+        let mut broken = Box::pin(broken(&store));
+        assert!(timeout(Duration::ZERO, broken.as_mut()).await.is_err());
+        faults.panics.store(1, std::sync::atomic::Ordering::SeqCst);
+        let cause = media::Cause::CameraAuth;
+        store.writer().gap_open(media::CameraId::from_bits(1), net::now().wall, cause);
+        store.flush();
+        let e = timeout(Duration::from_secs(20), broken).await.expect("in time");
+        assert_ne!(text::exit_code(e.kind()), 0);
     }
 
     #[tokio::test]

@@ -187,6 +187,6 @@ fn taken(listen: SocketAddr, e: std::io::Error) -> Error {
         std::io::ErrorKind::PermissionDenied => Kind::PermissionDenied,
         _ => Kind::InvalidArgument,
     };
-    let text = format!("cannot listen at {listen} ({e}); choose another with --listen ADDR:PORT");
+    let text = format!("cannot listen at {listen}; choose another with --listen ADDR:PORT");
     Error::new(kind, text).with_source(e)
 }

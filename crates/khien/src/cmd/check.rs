@@ -94,3 +94,19 @@ fn print(report: &Report) {
         text::line("index and files agree");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_not_khiens_is_not_called_sound() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("passwd"), "root").unwrap();
+        for as_json in [false, true] {
+            let e = run(dir.path(), false, as_json).unwrap_err();
+            assert_eq!((text::exit_code(e.kind()), e.code()), (3, Some("no-data")));
+            assert!(e.message().contains("khien serve"), "{e}");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! `khien recordings list`: spans and gaps of a camera.
+//! `khien recordings list`: spans, gaps and deleted spans of a camera.
 
 use serde_json::{Value, json};
 use stdx::Result;
@@ -10,12 +10,13 @@ use crate::text;
 pub(crate) async fn run(command: Recordings) -> Result<()> {
     let Recordings::List { camera, span, data, json } = command;
     let local = Local::open(&data.data).await?;
-    let id = local.camera_id(&camera).await?;
+    let id = local.footage_id(&camera).await?;
     let answer = local
         .get(&format!("/api/v1/cameras/{id}/timeline?from={}&to={}", span.from.0, span.to.0))
         .await?;
     let spans = rows(&answer, "spans");
     let gaps = rows(&answer, "gaps");
+    let expired = rows(&answer, "expired");
     if json.json {
         let value = json!({
             "camera": camera,
@@ -24,12 +25,13 @@ pub(crate) async fn run(command: Recordings) -> Result<()> {
             "to": span.to.to_string(),
             "spans": spans,
             "gaps": gaps,
+            "expired": expired,
         });
         text::line(&value.to_string());
         return Ok(());
     }
     let mut all: Vec<Vec<String>> = Vec::new();
-    for (what, list) in [("recorded", &spans), ("gap", &gaps)] {
+    for (what, list) in [("recorded", &spans), ("gap", &gaps), ("expired", &expired)] {
         for entry in list {
             let field = |key: &str| entry[key].as_str().unwrap_or("-").to_owned();
             all.push(vec![field("from"), field("to"), what.to_owned(), field("cause")]);

@@ -30,13 +30,12 @@ impl Control for Handles {
         let running = cameras.get(&camera)?;
         let status = running.status.borrow().clone();
         let (recording, bytes_per_s) = look(running);
-        let written = self.0.store.troubles().iter().all(|t| !matches!(t.code, "disk-full" | "disk"));
+        let written =
+            self.0.store.troubles().iter().all(|t| !matches!(t.code, "disk-full" | "disk" | "dead"));
         Some(CameraStatus {
             state: state(&status, recording && written),
             since: status.since,
-            detail: status
-                .trouble
-                .map(|t| Detail { code: t.code.to_owned(), message: t.message }),
+            detail: status.trouble.map(|t| Detail { code: t.code.to_owned(), message: t.message }),
             tracks: status.tracks.to_vec(),
             quirks: quirks(&status.quirks),
             bytes_per_s,
@@ -47,9 +46,8 @@ impl Control for Handles {
         let engine = Arc::clone(&self.0);
         Box::pin(async move {
             let ProbeRequest { url, user, password, transport, accept_certificate } = request;
-            let redirect = engine.allow_redirect;
             let user = user.as_deref();
-            let config = source(&url, user, password, transport, accept_certificate, redirect);
+            let config = source(&url, user, password, transport, accept_certificate, &engine.rules);
             let found = net::source::rtsp::probe(config).await?;
             let preview_jpeg = match found.key_frame {
                 // A preview that cannot be drawn is no reason to refuse the camera.

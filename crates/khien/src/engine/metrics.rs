@@ -10,6 +10,9 @@ use super::{Engine, Running, lock, path_of};
 /// One family: name, type, help, and what it reads of a camera (more labels, value).
 type Family<'a> = (&'a str, &'a str, &'a str, &'a dyn Fn(&Running) -> Vec<(String, u64)>);
 
+/// The same, read from the hub.
+type OfHub<'a> = (&'a str, &'a str, &'a str, fn(&hub::Stats) -> u64);
+
 impl Engine {
     pub(super) fn figures(&self, out: &mut String) {
         self.of_cameras(out);
@@ -65,7 +68,7 @@ impl Engine {
         };
         let lost = "Frames that came and were not recorded.";
         let memory = "Bytes of frames in memory.";
-        let families: &[(&str, &str, &str, fn(&hub::Stats) -> u64)] = &[
+        let families: &[OfHub<'_>] = &[
             ("khien_camera_frames_total", "counter", "Frames received.", |s| s.frames),
             ("khien_camera_skipped_total", "counter", "Frames that slow viewers skipped.", |s| {
                 s.skipped
@@ -90,12 +93,29 @@ impl Engine {
                 s.fragments_lost,
             ),
             ("khien_store_batches_total", "counter", "Batches made durable.", s.batches),
-            ("khien_store_syncs_failed_total", "counter", "Files whose sync failed.", s.syncs_failed),
+            (
+                "khien_store_syncs_failed_total",
+                "counter",
+                "Files whose sync failed.",
+                s.syncs_failed,
+            ),
             (
                 "khien_store_segments_deleted_total",
                 "counter",
                 "Segments that retention deleted.",
                 s.segments_deleted,
+            ),
+            (
+                "khien_store_panics_total",
+                "counter",
+                "Panics of the writer, each a gap of one camera.",
+                s.panics,
+            ),
+            (
+                "khien_store_dead",
+                "gauge",
+                "1 if a thread of the store broke and nothing is recorded any more.",
+                u64::from(self.store.is_dead()),
             ),
             (
                 "khien_store_recovering",

@@ -15,7 +15,7 @@ fn engine(dir: &tempfile::TempDir) -> Arc<Engine> {
         registry: Registry::open(dir.path()).unwrap(),
         pictures: Arc::new(pixels::Worker::new(pixels::Config::new(false))),
         limits: Limits { days_max: Some(9), ..Limits::default() },
-        allow_redirect: false,
+        rules: Rules::default(),
     })
 }
 
@@ -86,6 +86,49 @@ async fn only_what_touches_the_connection_restarts_a_camera() {
     engine.registry.remove_camera(id).unwrap();
     engine.settle(id).await.unwrap();
     assert!(Handles(engine).status(id).is_none());
+}
+
+#[tokio::test]
+async fn a_source_that_begins_again_keeps_the_pin() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(&dir);
+    let gate = camera(&engine, "gate");
+    engine.start_all().await.unwrap();
+    let first = lock(&engine.cameras)[&gate.id].plan.clone();
+    engine.pin(gate.id, [7; 32]).await;
+    // A panic takes the task that remembered the certificate; what it was made of knows none.
+    assert_eq!(first.certificate, None);
+    let again = engine.present(gate.id, first.clone()).await.config(&engine.rules);
+    assert!(matches!(again.trust, Trust::Pin(Some(pin)) if pin == [7; 32]), "{:?}", again.trust);
+    engine.registry.remove_camera(gate.id).unwrap();
+    let again = engine.present(gate.id, first).await;
+    assert_eq!(again.certificate, Some([7; 32]), "also without the registry");
+}
+
+#[tokio::test]
+async fn what_another_address_showed_is_not_pinned() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = engine(&dir);
+    let id = camera(&engine, "gate").id;
+    engine.start_all().await.unwrap();
+    let moved = engine.registry.edit_camera(id, |c| {
+        c.url = "rtsps://127.0.0.1:2/nothing".to_owned();
+        Ok(())
+    });
+    engine.pin(id, [7; 32]).await;
+    assert_eq!(engine.registry.camera(moved.unwrap().id).unwrap().certificate, None);
+    assert_eq!(lock(&engine.cameras)[&id].plan.certificate, None);
+}
+
+#[test]
+fn a_given_authority_judges_instead_of_a_pin() {
+    let made = rcgen::generate_simple_self_signed(vec!["ca".to_owned()]).unwrap();
+    let rules = Rules { ca: Some(vec![made.cert.der().clone()]), ..Rules::default() };
+    let tcp = registry::Transport::Tcp;
+    let config = source("rtsps://gate/x", None, None, tcp, Some([7; 32]), &rules);
+    assert!(matches!(config.trust, Trust::Ca(all) if all == [made.cert.der().clone()]));
+    let config = source("rtsps://gate/x", None, None, tcp, Some([7; 32]), &Rules::default());
+    assert!(matches!(config.trust, Trust::Pin(Some(pin)) if pin == [7; 32]));
 }
 
 #[tokio::test]
