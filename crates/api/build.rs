@@ -22,18 +22,22 @@ fn main() -> io::Result<()> {
         println!("cargo::rerun-if-changed={}", web.display());
     }
     files.sort();
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    // Copies, so that the list stays true while the web app is being built again.
+    let copies = out.join("web");
+    fs::create_dir_all(&copies)?;
     let mut code = String::from("&[\n");
     let mut bytes = 0;
-    for (name, path) in &files {
-        bytes += fs::metadata(path)?.len();
+    for (n, (name, path)) in files.iter().enumerate() {
+        let copy = copies.join(n.to_string());
+        bytes += fs::copy(path, &copy)?;
         // Debug quotes both as Rust string literals.
-        let _ = writeln!(code, "    ({name:?}, include_bytes!({path:?})),");
+        let _ = writeln!(code, "    ({name:?}, include_bytes!({copy:?})),");
     }
     code.push_str("]\n");
     if bytes > BYTES_MAX {
         return Err(io::Error::other(format!("web/dist has {bytes} bytes; at most {BYTES_MAX}")));
     }
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(out.join("web_files.rs"), code)
 }
 
@@ -44,7 +48,7 @@ fn collect(dir: &Path, prefix: &str, out: &mut Vec<(String, PathBuf)>) -> io::Re
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &name, out)?;
         } else if entry.file_type()?.is_file() {
-            out.push((name, entry.path().canonicalize()?));
+            out.push((name, entry.path()));
         }
     }
     Ok(())

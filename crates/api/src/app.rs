@@ -9,11 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, StatusCode};
 use media::{CameraId, Wall};
 use net::sink::fmp4;
-use stdx::{Result, Secret};
+use stdx::{Kind, Result, Secret};
 use store::Store;
 use store::registry::{Camera, Registry, Session, User};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::password::Hasher;
 use crate::auth::throttle::Throttle;
@@ -25,8 +25,16 @@ use crate::problem::Problem;
 pub const SETUP_LINK: Duration = Duration::from_secs(30 * 60);
 /// Most live viewers at once, over all cameras.
 pub const VIEWERS_MAX: usize = 256;
-/// Most connections at once, over all listeners.
+/// Most connections at once from the network.
 pub const CONNECTIONS_MAX: usize = 1_024;
+/// Most connections at once over the Unix socket: a full network does not shut the operator out.
+pub(crate) const LOCAL_CONNECTIONS_MAX: usize = 64;
+/// Exports that are planned at once: a long one takes hundreds of megabytes for its tables.
+pub(crate) const PLANS_MAX: usize = 2;
+/// Exports that are open at once, each with its tables in memory until it was read.
+pub(crate) const EXPORTS_MAX: usize = 8;
+/// How long an export waits for its turn.
+const EXPORT_WAIT: Duration = Duration::from_secs(5);
 
 /// Both clocks. A test brings its own.
 #[derive(Clone)]
@@ -76,6 +84,8 @@ pub struct Parts {
     pub version: String,
     /// The local CA's certificate, where there is one.
     pub ca_pem: Option<String>,
+    /// What a collector of figures presents instead of a session, for `/metrics` only.
+    pub metrics_token: Option<Secret>,
     /// The clocks.
     pub clock: Clock,
 }
@@ -92,6 +102,12 @@ struct Inner {
     counters: Counters,
     viewers: Arc<Semaphore>,
     connections: Arc<Semaphore>,
+    local_connections: Arc<Semaphore>,
+    plans: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
+    /// Held while it is looked whether a name is free and the account is added.
+    accounts: Mutex<()>,
+    metrics_sha256: Option<[u8; 32]>,
 }
 
 struct SetupLink {
@@ -130,6 +146,7 @@ impl App {
     /// # Errors
     /// `Internal` when the system gives no randomness.
     pub fn new(parts: Parts) -> Result<Self> {
+        let metrics_sha256 = parts.metrics_token.as_ref().map(|t| session::hash(t.reveal()));
         Ok(Self(Arc::new(Inner {
             parts,
             hasher: Hasher::new()?,
@@ -138,6 +155,11 @@ impl App {
             counters: Counters::default(),
             viewers: Arc::new(Semaphore::new(VIEWERS_MAX)),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            local_connections: Arc::new(Semaphore::new(LOCAL_CONNECTIONS_MAX)),
+            plans: Arc::new(Semaphore::new(PLANS_MAX)),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            accounts: Mutex::new(()),
+            metrics_sha256,
         })))
     }
 
@@ -217,6 +239,41 @@ impl App {
 
     pub(crate) fn connections(&self) -> &Arc<Semaphore> {
         &self.0.connections
+    }
+
+    pub(crate) fn local_connections(&self) -> &Arc<Semaphore> {
+        &self.0.local_connections
+    }
+
+    pub(crate) fn accounts(&self) -> MutexGuard<'_, ()> {
+        lock(&self.0.accounts)
+    }
+
+    /// Whether the request carries the token of `/metrics`.
+    pub(crate) fn may_collect(&self, headers: &HeaderMap) -> bool {
+        let Some(want) = &self.0.metrics_sha256 else { return false };
+        let given = headers.get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+        let token = given
+            .and_then(|v| v.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        token.is_some_and(|(_, token)| session::hash(token.trim()).ct_eq(want).into())
+    }
+
+    /// A turn to plan an export, and its place among those that are read.
+    pub(crate) async fn export_turn(
+        &self,
+    ) -> std::result::Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), Problem> {
+        let both = async {
+            let place = Arc::clone(&self.0.exports).acquire_owned().await.ok()?;
+            let turn = Arc::clone(&self.0.plans).acquire_owned().await.ok()?;
+            Some((turn, place))
+        };
+        let got = tokio::time::timeout(EXPORT_WAIT, both).await.ok().flatten();
+        got.ok_or_else(|| {
+            let detail = "other exports are being made; try again in a moment";
+            let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "exports-busy", detail);
+            problem.retry_after(EXPORT_WAIT.as_secs())
+        })
     }
 
     /// Runs what blocks (database, files) where it may.
@@ -308,20 +365,41 @@ impl App {
     }
 
     /// The camera that a path names, if this caller may know of it. Every route about one camera
-    /// gets it here, so that rights per camera have one place.
+    /// gets it here or by [`App::footage`], so that rights per camera have one place.
     pub(crate) async fn camera(
         &self,
         caller: &Caller,
         id: &str,
     ) -> std::result::Result<Camera, Problem> {
-        if caller.role().is_none() {
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, "session", "log in first"));
-        }
-        let unknown =
-            || Problem::new(StatusCode::NOT_FOUND, "camera-unknown", "there is no such camera");
-        let id: CameraId = id.parse().map_err(|_| unknown())?;
+        let id = camera_id(caller, id)?;
         self.blocking(move |app| app.registry().camera(id)).await
     }
+
+    /// Id and name of a camera whose recordings are asked for. Owners also reach those of a
+    /// removed camera, whose name is its id.
+    pub(crate) async fn footage(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> std::result::Result<(CameraId, String), Problem> {
+        let (id, owner) = (camera_id(caller, id)?, caller.is_owner());
+        self.blocking(move |app| match app.registry().camera(id) {
+            Ok(camera) => Ok((id, camera.name)),
+            Err(e) if e.kind() == Kind::NotFound && owner => {
+                if app.store().cameras()?.contains(&id) { Ok((id, id.to_string())) } else { Err(e) }
+            }
+            Err(e) => Err(e),
+        })
+        .await
+    }
+}
+
+fn camera_id(caller: &Caller, id: &str) -> std::result::Result<CameraId, Problem> {
+    if caller.role().is_none() {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "session", "log in first"));
+    }
+    let unknown = "there is no such camera";
+    id.parse().map_err(|_| Problem::new(StatusCode::NOT_FOUND, "camera-unknown", unknown))
 }
 
 /// Guarded values are changed in whole steps; a panic elsewhere does not spoil them.

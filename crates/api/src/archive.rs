@@ -8,7 +8,8 @@ use media::codec::Codec;
 use media::{CameraId, Gap, Wall};
 use sha2::{Digest, Sha256};
 use stdx::{Error, Kind, Result};
-use store::{SegmentKey, Store};
+use store::{SegmentKey, Span, Store};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::problem::Problem;
 use crate::ranges::Source;
@@ -24,10 +25,11 @@ pub(crate) struct Past {
     pub(crate) gap: Option<Gap>,
 }
 
-/// Recorded spans and gaps, in order.
+/// Recorded spans, gaps and what retention deleted, each in order.
 pub(crate) struct Line {
     pub(crate) spans: Vec<(Wall, Wall)>,
     pub(crate) gaps: Vec<Gap>,
+    pub(crate) expired: Vec<(Wall, Wall)>,
 }
 
 /// One piece of media.
@@ -77,8 +79,8 @@ pub(crate) fn past(store: &Store, camera: CameraId, now: Wall) -> Result<Past> {
 
 pub(crate) fn timeline(store: &Store, camera: CameraId, from: Wall, to: Wall) -> Result<Line> {
     let line = store.timeline(camera, from, to)?;
-    let spans = line.spans.into_iter().map(|s| (s.from, s.to)).collect();
-    Ok(Line { spans, gaps: line.gaps })
+    let ends = |spans: Vec<Span>| spans.into_iter().map(|s| (s.from, s.to)).collect();
+    Ok(Line { spans: ends(line.spans), gaps: line.gaps, expired: ends(line.expired) })
 }
 
 pub(crate) fn fragments(
@@ -241,7 +243,8 @@ pub(crate) fn segment(store: &Store, camera: CameraId, key: SegmentKey) -> Resul
     Ok(Readable { len: file.metadata()?.len(), source: Arc::new(File(file)) })
 }
 
-struct Export(store::Export);
+/// An export with its place among those that are read.
+struct Export(store::Export, #[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
 impl Source for Export {
     fn read(&self, at: u64, len: usize) -> io::Result<Bytes> {
@@ -249,7 +252,13 @@ impl Source for Export {
     }
 }
 
-pub(crate) fn export(store: &Store, camera: CameraId, from: Wall, to: Wall) -> Result<Exported> {
+/// Plans an export, which keeps `place` until it was read or given up.
+pub(crate) fn export(
+    store: &Store,
+    camera: CameraId,
+    (from, to): (Wall, Wall),
+    place: OwnedSemaphorePermit,
+) -> Result<Exported> {
     let export = store.export(camera, from, to)?;
     let len = export.len();
     // The head names every sample's size and time, so its hash stands for the whole.
@@ -259,7 +268,7 @@ pub(crate) fn export(store: &Store, camera: CameraId, from: Wall, to: Wall) -> R
         len,
         etag: format!("\"{camera}-{}-{}-{len}-{short}\"", from.0, to.0),
         gaps: export.gaps().len() as u64,
-        source: Arc::new(Export(export)),
+        source: Arc::new(Export(export, place)),
     })
 }
 

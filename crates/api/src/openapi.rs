@@ -130,6 +130,7 @@ pub fn openapi() -> Value {
             } },
             "securitySchemes": {
                 "session": { "type": "apiKey", "in": "cookie", "name": "__Host-khien" },
+                "metrics": { "type": "http", "scheme": "bearer" },
             },
         },
     })
@@ -172,6 +173,7 @@ fn operation(e: &Endpoint, generator: &mut SchemaGenerator) -> Value {
         "security": match e.access {
             Access::Public | Access::SetupToken => json!([]),
             Access::Viewer | Access::Owner => json!([{ "session": [] }]),
+            Access::Collector => json!([{ "session": [] }, { "metrics": [] }]),
         },
         "parameters": parameters,
         "responses": responses,
@@ -190,7 +192,7 @@ fn problems(e: &Endpoint) -> Vec<u16> {
     match e.access {
         Access::Public => {}
         Access::SetupToken | Access::Viewer => all.push(401),
-        Access::Owner => all.extend([401, 403]),
+        Access::Owner | Access::Collector => all.extend([401, 403]),
     }
     if e.method != Method::GET || e.doc.status == StatusCode::SWITCHING_PROTOCOLS {
         all.push(403);

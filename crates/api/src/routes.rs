@@ -111,7 +111,11 @@ async fn check(
         Access::Public if !session_matters(&request, &peer) => Ok(Caller::Anonymous),
         _ => app.caller(request.headers(), &peer).await,
     };
-    let admitted = caller.and_then(|caller| access.admits(&caller).map(|()| caller));
+    let collector = access == Access::Collector && app.may_collect(request.headers());
+    let admitted = caller.and_then(|caller| match access.admits(&caller) {
+        Err(_) if collector => Ok(Caller::Anonymous),
+        admitted => admitted.map(|()| caller),
+    });
     match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);

@@ -25,7 +25,7 @@ use rustls::ServerConfig;
 use stdx::{Error, Kind, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
@@ -114,7 +114,7 @@ async fn serve_tcp(
     let crowd = Crowd::default();
     loop {
         let accepted = tokio::select! {
-            accepted = with_place(&app, listener.accept()) => accepted,
+            accepted = with_place(app.connections(), listener.accept()) => accepted,
             () = stop.wanted() => return Ok(()),
         };
         let Some((place, (stream, address))) = accepted else { continue };
@@ -163,7 +163,7 @@ pub async fn serve_unix(path: &Path, app: App, mut stop: Stop) -> Result<()> {
     let ours = rustix::process::geteuid().as_raw();
     loop {
         let accepted = tokio::select! {
-            accepted = with_place(&app, listener.accept()) => accepted,
+            accepted = with_place(app.local_connections(), listener.accept()) => accepted,
             () = stop.wanted() => break,
         };
         let Some((place, (stream, _))) = accepted else { continue };
@@ -185,12 +185,12 @@ pub async fn serve_unix(path: &Path, app: App, mut stop: Stop) -> Result<()> {
 
 /// A new connection, if there is room for it. `None` otherwise, and after a failure that may pass.
 async fn with_place<T>(
-    app: &App,
+    places: &Arc<Semaphore>,
     accept: impl Future<Output = io::Result<T>>,
 ) -> Option<(OwnedSemaphorePermit, T)> {
     match accept.await {
         Ok(accepted) => {
-            let place = Arc::clone(app.connections()).try_acquire_owned().ok()?;
+            let place = Arc::clone(places).try_acquire_owned().ok()?;
             Some((place, accepted))
         }
         Err(e) => {

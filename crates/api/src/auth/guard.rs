@@ -10,7 +10,7 @@
 //!
 //! Local calls are exempt: no browser speaks over the Unix socket.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -48,6 +48,10 @@ const HSTS: &str = "max-age=31536000";
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_else(Peer::unknown);
     let api = request.uri().path().starts_with("/api/");
+    // Browsers ignore it for addresses, and every other service on `localhost` would suffer.
+    let strict = peer.tls
+        && authority(request.uri(), request.headers(), request.version())
+            .is_some_and(|h| h.name != "localhost" && h.name.parse::<IpAddr>().is_err());
     let allowed = if peer.local { Ok(()) } else { examine(&request, &peer, app.names()) };
     let mut response = match allowed {
         Ok(()) => tokio::time::timeout(ANSWER_MAX, next.run(request)).await.unwrap_or_else(|_| {
@@ -60,7 +64,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     for (name, value) in &ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if peer.tls {
+    if strict {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
     if api && !headers.contains_key(header::CACHE_CONTROL) {

@@ -25,6 +25,8 @@ pub(crate) enum Access {
     Viewer,
     /// Owners.
     Owner,
+    /// Owners, and whoever presents the token of `/metrics`; the check before the handler knows.
+    Collector,
 }
 
 impl Access {
@@ -35,6 +37,7 @@ impl Access {
             Self::SetupToken => "setup_token",
             Self::Viewer => "viewer",
             Self::Owner => "owner",
+            Self::Collector => "owner_or_token",
         }
     }
 
@@ -44,7 +47,7 @@ impl Access {
             (Self::Public | Self::SetupToken, _)
             | (_, Some(Role::Owner))
             | (Self::Viewer, Some(Role::Viewer)) => Ok(()),
-            (Self::Owner, Some(Role::Viewer)) => {
+            (Self::Owner | Self::Collector, Some(Role::Viewer)) => {
                 Err(Problem::new(StatusCode::FORBIDDEN, "role", "only an owner may do this"))
             }
             (_, None) => Err(Problem::new(StatusCode::UNAUTHORIZED, "session", "log in first")),

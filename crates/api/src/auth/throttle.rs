@@ -1,9 +1,10 @@
-//! Guessing is slow: failed log-ins lock what they came from and aimed at for a while. In memory
-//! only: a restart forgets, an attacker cannot cause one.
+//! Guessing is slow: failed log-ins lock what they came from and what they aimed at for a while.
+//! In memory only: a restart forgets, an attacker cannot cause one.
 //!
-//! Three counters, because each alone has a hole: the pair of account and address (a guesser), the
-//! address (one guess each at many accounts), and the account (many addresses). The last lock is
-//! short: nobody can keep an owner out for long.
+//! Two counters, because each alone has a hole: the address (a guesser, at one account or at many)
+//! and the account (many guessers). The second one would let anybody keep an owner out, so it does
+//! not bind an address from which somebody has logged in to that account lately: see
+//! docs/design/0006-log-in-locks.md.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,34 +12,23 @@ use std::time::{Duration, Instant};
 
 /// Failures are counted over this time.
 const WINDOW: Duration = Duration::from_secs(30);
-/// Failures of a pair that lock it, and for how long; doubled each time up to [`LOCK_MAX`].
-const PAIR: (u32, Duration) = (5, Duration::from_secs(300));
-/// Failures of an address, whatever the account.
-const ADDRESS: (u32, Duration) = (10, Duration::from_secs(300));
-/// Failures of an account, whatever the address.
-const ACCOUNT: (u32, Duration) = (20, Duration::from_secs(30));
+/// So many lock an address, and an account.
+const FAILURES_MAX: u32 = 5;
+/// For how long. That of an address doubles each time, up to [`LOCK_MAX`].
+const LOCK: Duration = Duration::from_secs(300);
 /// Longest lock.
 const LOCK_MAX: Duration = Duration::from_secs(3_600);
 /// A lock's length is forgotten after this much peace.
 const FORGET: Duration = Duration::from_secs(24 * 3_600);
-/// Most counters; the eighth that stirred least recently makes room.
+/// Whoever logged in from an address is known there for as long as a session can last.
+const KNOWN: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Most counters, and most known pairs; the eighth that stirred least recently makes room.
 const ENTRIES_MAX: usize = 8_192;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
-    Pair(String, IpAddr),
     Address(IpAddr),
     Account(String),
-}
-
-impl Key {
-    const fn limit(&self) -> (u32, Duration) {
-        match self {
-            Self::Pair(..) => PAIR,
-            Self::Address(_) => ADDRESS,
-            Self::Account(_) => ACCOUNT,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,16 +40,22 @@ struct Entry {
     locks: u32,
 }
 
-/// All counters.
+/// All counters, and who logged in from where.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle(HashMap<Key, Entry>);
+pub(crate) struct Throttle {
+    entries: HashMap<Key, Entry>,
+    known: HashMap<(String, IpAddr), Instant>,
+}
 
 impl Throttle {
     /// How long this log-in must wait; `None` if it may be tried.
     pub(crate) fn wait(&self, account: &str, address: IpAddr, now: Instant) -> Option<Duration> {
+        let known = self.known.get(&(cut(account), network(address)));
+        let known = known.is_some_and(|at| now.duration_since(*at) < KNOWN);
         keys(account, address)
             .iter()
-            .filter_map(|k| self.0.get(k)?.locked_until?.checked_duration_since(now))
+            .filter(|k| !known || matches!(k, Key::Address(_)))
+            .filter_map(|k| self.entries.get(k)?.locked_until?.checked_duration_since(now))
             .filter(|d| !d.is_zero())
             .max()
     }
@@ -67,53 +63,65 @@ impl Throttle {
     /// A log-in failed.
     pub(crate) fn failed(&mut self, account: &str, address: IpAddr, now: Instant) {
         for key in keys(account, address) {
-            if self.0.len() >= ENTRIES_MAX && !self.0.contains_key(&key) {
+            if self.entries.len() >= ENTRIES_MAX && !self.entries.contains_key(&key) {
                 self.make_room(now);
             }
-            let (limit, lock) = key.limit();
+            let grows = matches!(key, Key::Address(_));
             let fresh = Entry { failures: 0, first: now, last: now, locked_until: None, locks: 0 };
-            let entry = self.0.entry(key).or_insert(fresh);
+            let entry = self.entries.entry(key).or_insert(fresh);
             if now.duration_since(entry.first) > WINDOW {
                 (entry.failures, entry.first) = (0, now);
             }
             entry.failures += 1;
             entry.last = now;
-            if entry.failures >= limit {
-                let length = lock.saturating_mul(1_u32 << entry.locks.min(6)).min(LOCK_MAX);
-                entry.locked_until = Some(now + length.max(lock));
+            if entry.failures >= FAILURES_MAX {
+                let times = if grows { 1_u32 << entry.locks.min(6) } else { 1 };
+                entry.locked_until = Some(now + LOCK.saturating_mul(times).min(LOCK_MAX));
                 (entry.failures, entry.first) = (0, now);
                 entry.locks += 1;
             }
         }
     }
 
-    /// A log-in worked: the pair is forgiven. The other two are not, or a guesser with an account
-    /// of his own could reset them.
-    pub(crate) fn worked(&mut self, account: &str, address: IpAddr) {
-        self.0.remove(&keys(account, address)[0]);
+    /// A log-in worked: the account's lock does not bind this address any more. No counter goes
+    /// back, or a guesser with an account of his own could reset them.
+    pub(crate) fn worked(&mut self, account: &str, address: IpAddr, now: Instant) {
+        let pair = (cut(account), network(address));
+        if self.known.len() >= ENTRIES_MAX && !self.known.contains_key(&pair) {
+            let oldest_to_go = eighth(self.known.values().copied().collect());
+            self.known.retain(|_, at| *at > oldest_to_go);
+        }
+        self.known.insert(pair, now);
     }
 
     fn make_room(&mut self, now: Instant) {
-        self.0.retain(|_, e| {
+        self.entries.retain(|_, e| {
             now.duration_since(e.last) <= WINDOW
                 || (e.locks > 0 && now.duration_since(e.last) <= FORGET)
         });
-        if self.0.len() < ENTRIES_MAX {
+        if self.entries.len() < ENTRIES_MAX {
             return;
         }
-        // Many at once, so that a flood of names does not look through all of them each time.
-        let mut stirred: Vec<Instant> = self.0.values().map(|e| e.last).collect();
-        let (_, newest_to_go, _) = stirred.select_nth_unstable(ENTRIES_MAX / 8);
-        let newest_to_go = *newest_to_go;
-        self.0.retain(|_, e| e.last > newest_to_go);
+        let newest_to_go = eighth(self.entries.values().map(|e| e.last).collect());
+        self.entries.retain(|_, e| e.last > newest_to_go);
     }
 }
 
-fn keys(account: &str, address: IpAddr) -> [Key; 3] {
-    // A name longer than any account is one account to us, so that it costs no memory.
-    let account: String = account.chars().take(store::registry::NAME_CHARS_MAX).collect();
-    let address = network(address);
-    [Key::Pair(account.clone(), address), Key::Address(address), Key::Account(account)]
+/// The instant up to which an eighth of a full table lies: many go at once, so that a flood of
+/// names does not look through all of them each time.
+fn eighth(mut all: Vec<Instant>) -> Instant {
+    *all.select_nth_unstable(ENTRIES_MAX / 8).1
+}
+
+/// What a log-in is counted under. Guesses at the set-up link have no account.
+fn keys(account: &str, address: IpAddr) -> Vec<Key> {
+    let address = Key::Address(network(address));
+    if account.is_empty() { vec![address] } else { vec![address, Key::Account(cut(account))] }
+}
+
+/// A name longer than any account is one account to us, so that it costs no memory.
+fn cut(account: &str) -> String {
+    account.chars().take(store::registry::NAME_CHARS_MAX).collect()
 }
 
 /// The address, or the /64 of an IPv6 one: a house has 2^64 of those.
@@ -139,53 +147,65 @@ mod tests {
     }
 
     #[test]
-    fn five_failures_lock_the_pair_and_longer_each_time() {
+    fn five_failures_lock_the_address_and_longer_each_time() {
         let (mut t, mut now) = (Throttle::default(), Instant::now());
         for round in [300, 600, 1_200, 2_400, 3_600, 3_600] {
-            for _ in 0..4 {
-                t.failed("an", HERE, now);
+            for n in 0..4 {
+                t.failed(&format!("user{n}"), HERE, now);
                 now += S(1);
-                assert_eq!(t.wait("an", HERE, now), None);
+                assert_eq!(t.wait("somebody", HERE, now), None);
             }
-            t.failed("an", HERE, now);
-            assert_eq!(t.wait("an", HERE, now), Some(S(round)));
-            assert_eq!(t.wait("an", there(1), now), None, "another address");
+            t.failed("user4", HERE, now);
+            assert_eq!(t.wait("somebody", HERE, now), Some(S(round)));
+            assert_eq!(t.wait("somebody", there(1), now), None, "another address");
             now += S(round);
-            assert_eq!(t.wait("an", HERE, now), None);
+            assert_eq!(t.wait("somebody", HERE, now), None);
             now += S(31);
         }
     }
 
     #[test]
-    fn slow_failures_and_success_do_not_lock() {
+    fn slow_failures_do_not_lock() {
         let (mut t, mut now) = (Throttle::default(), Instant::now());
         for _ in 0..50 {
             t.failed("an", HERE, now);
             now += S(8);
         }
         assert_eq!(t.wait("an", HERE, now), None);
-        now += S(60);
-        for _ in 0..2 {
-            for _ in 0..4 {
-                t.failed("an", HERE, now);
-            }
-            t.worked("an", HERE);
-        }
-        assert_eq!(t.wait("an", HERE, now), None);
     }
 
     #[test]
-    fn one_address_cannot_spray_and_many_cannot_shut_an_account_for_long() {
-        let (mut t, now) = (Throttle::default(), Instant::now());
-        for n in 0..10 {
-            t.failed(&format!("user{n}"), HERE, now);
+    fn many_addresses_lock_an_account_but_not_for_who_is_known() {
+        let (mut t, mut now) = (Throttle::default(), Instant::now());
+        t.worked("an", HERE, now);
+        for round in 0..3 {
+            for n in 0..5 {
+                t.failed("an", there(round * 5 + n), now);
+            }
+            assert_eq!(t.wait("an", there(99), now), Some(S(300)), "no longer each time");
+            assert_eq!(t.wait("an", HERE, now), None);
+            assert_eq!(t.wait("bo", there(99), now), None);
+            now += S(331);
         }
-        assert_eq!(t.wait("somebody", HERE, now), Some(S(300)));
-        for n in 0..20 {
+        // Who is known may not guess either, nor without end.
+        for _ in 0..5 {
+            t.failed("an", HERE, now);
+        }
+        assert_eq!(t.wait("an", HERE, now), Some(S(300)));
+        now += KNOWN;
+        for n in 0..5 {
             t.failed("an", there(n), now);
         }
-        assert_eq!(t.wait("an", there(99), now), Some(S(30)));
-        assert_eq!(t.wait("bo", there(99), now), None);
+        assert_eq!(t.wait("an", HERE, now), Some(S(300)));
+    }
+
+    #[test]
+    fn guesses_at_the_set_up_link_lock_only_their_address() {
+        let (mut t, now) = (Throttle::default(), Instant::now());
+        for _ in 0..5 {
+            t.failed("", HERE, now);
+        }
+        assert_eq!((t.wait("", HERE, now), t.wait("", there(1), now)), (Some(S(300)), None));
     }
 
     #[test]
@@ -203,9 +223,11 @@ mod tests {
         let (mut t, mut now) = (Throttle::default(), Instant::now());
         for n in 0..20_000_u32 {
             t.failed(&format!("user{n}"), IpAddr::from(n.to_be_bytes()), now);
+            t.worked(&format!("user{n}"), IpAddr::from(n.to_be_bytes()), now);
             now += Duration::from_millis(1);
         }
-        assert!(t.0.len() <= ENTRIES_MAX);
-        assert!(t.0.contains_key(&Key::Account("user19999".to_owned())));
+        assert!(t.entries.len() <= ENTRIES_MAX && t.known.len() <= ENTRIES_MAX);
+        assert!(t.entries.contains_key(&Key::Account("user19999".to_owned())));
+        assert!(t.known.keys().any(|(name, _)| name == "user19999"));
     }
 }

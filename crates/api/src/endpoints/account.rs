@@ -131,7 +131,7 @@ async fn setup(
     if app.blocking(|app| app.registry().has_owner()).await? {
         return Err(gone());
     }
-    // One account name for all tries: guesses at the token are counted by address.
+    // No account: guesses at the token are counted by address.
     let wait = app.throttle().wait("", peer.address, app.clock().mono());
     if let Some(wait) = wait {
         return Err(locked(wait));
@@ -197,7 +197,7 @@ async fn prove(app: &App, name: &str, password: Secret, peer: &Peer) -> Result<(
     let phc = user.filter(|_| !long).map(|u| u.password_hash);
     let password = if long { Secret::from("") } else { password };
     if turn.verify(phc, password).await? {
-        app.throttle().worked(name, peer.address);
+        app.throttle().worked(name, peer.address, app.clock().mono());
         app.counters().logins_ok.fetch_add(1, Ordering::Relaxed);
         return Ok(());
     }
@@ -283,7 +283,11 @@ async fn set_my_password(
     })?;
     let hash = app.hasher().turn().await?.hash(Secret::new(body.new)).await?;
     let name = name.to_owned();
-    tracing::info!(user = ?name, "password changed");
-    app.blocking(move |app| app.registry().set_password(&name, &hash, Some(keep))).await?;
+    app.blocking(move |app| {
+        app.registry().set_password(&name, &hash, Some(keep))?;
+        tracing::info!(user = ?name, "password changed");
+        Ok::<_, stdx::Error>(())
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

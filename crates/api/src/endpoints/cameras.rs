@@ -51,6 +51,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
             probe,
         )
         .get(
+            "/api/v1/cameras/removed",
+            Access::Owner,
+            doc("Removed cameras whose recordings or gaps are still known; ask for them by id")
+                .answers::<Vec<RemovedView>>(OK),
+            removed,
+        )
+        .get(
             "/api/v1/cameras/{id}",
             Access::Viewer,
             doc("One camera").answers::<CameraView>(OK),
@@ -115,7 +122,8 @@ struct GapNow {
 pub(super) struct CameraView {
     id: String,
     name: String,
-    /// Without credentials.
+    /// Without user and password. Viewers see scheme, host and port only: with many cameras the
+    /// rest holds credentials too.
     url: String,
     /// The user at the camera; only for owners.
     user: Option<String>,
@@ -139,6 +147,16 @@ pub(super) struct CameraView {
     /// Where its oldest recording begins.
     recorded_from: Option<String>,
     gap: Option<GapNow>,
+}
+
+/// A camera that was removed.
+#[derive(Serialize, JsonSchema)]
+struct RemovedView {
+    id: String,
+    /// Where its oldest recording begins.
+    recorded_from: Option<String>,
+    /// Where its newest recording ends.
+    recorded_to: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -234,7 +252,7 @@ fn view(app: &App, caller: &Caller, camera: Camera) -> Result<CameraView, Proble
     Ok(CameraView {
         id: camera.id.to_string(),
         name: camera.name,
-        url: camera.url,
+        url: if caller.is_owner() { camera.url } else { address::origin(&camera.url) },
         user: camera.user.filter(|_| caller.is_owner()),
         has_password: camera.password.is_some(),
         transport: camera.transport.into(),
@@ -266,6 +284,25 @@ async fn list(
         .blocking(move |app| {
             let cameras = app.registry().cameras()?;
             cameras.into_iter().map(|c| view(app, &caller, c)).collect::<Result<Vec<_>, Problem>>()
+        })
+        .await?;
+    Ok(axum::Json(views))
+}
+
+async fn removed(State(app): State<App>) -> Result<axum::Json<Vec<RemovedView>>, Problem> {
+    let views = app
+        .blocking(|app| {
+            let known: Vec<_> = app.registry().cameras()?.into_iter().map(|c| c.id).collect();
+            let gone = app.store().cameras()?.into_iter().filter(|id| !known.contains(id));
+            gone.map(|id| {
+                let span = app.store().recorded(id)?;
+                Ok(RemovedView {
+                    id: id.to_string(),
+                    recorded_from: span.map(|s| s.from.to_string()),
+                    recorded_to: span.map(|s| s.to.to_string()),
+                })
+            })
+            .collect::<stdx::Result<Vec<_>>>()
         })
         .await?;
     Ok(axum::Json(views))
@@ -337,6 +374,10 @@ fn apply(c: &mut Camera, body: CameraEdit, address: Option<Address>) -> Result<(
         if moved && c.password.is_some() && password.is_none() && body.password.is_none() {
             let detail = "this is another host: give the camera's password again";
             return Err(Problem::invalid("password-needed", detail));
+        }
+        if moved {
+            // What answers there is another machine, which has a certificate of its own.
+            c.certificate = None;
         }
         c.url = address.url;
         c.user = user.or(c.user.take());

@@ -61,6 +61,12 @@ struct SpanView {
     to_us: i64,
 }
 
+impl From<(Wall, Wall)> for SpanView {
+    fn from((from, to): (Wall, Wall)) -> Self {
+        Self { from_us: from.0, to_us: to.0 }
+    }
+}
+
 /// A hole in the recording.
 #[derive(Serialize, JsonSchema)]
 struct GapView {
@@ -76,6 +82,8 @@ struct TimelineView {
     to_us: i64,
     spans: Vec<SpanView>,
     gaps: Vec<GapView>,
+    /// What was recorded and then deleted by retention.
+    expired: Vec<SpanView>,
 }
 
 /// One piece of media, at most about a second.
@@ -116,7 +124,7 @@ fn instant(text: &str, name: &str) -> Result<Wall, Problem> {
 pub(super) fn span(from: &str, to: &str) -> Result<(Wall, Wall), Problem> {
     let (from, to) = (instant(from, "from")?, instant(to, "to")?);
     if from >= to {
-        return Err(Problem::invalid("time", "\"from\" is before \"to\""));
+        return Err(Problem::invalid("time", "\"from\" must be before \"to\""));
     }
     Ok((from, to))
 }
@@ -127,13 +135,14 @@ async fn timeline(
     Path(id): Path<String>,
     Query(ask): Query<SpanAsk>,
 ) -> Result<axum::Json<TimelineView>, Problem> {
-    let camera = app.camera(&caller, &id).await?.id;
+    let camera = app.footage(&caller, &id).await?.0;
     let (from, to) = span(&ask.from, &ask.to)?;
     let line = app.blocking(move |app| archive::timeline(app.store(), camera, from, to)).await?;
     Ok(axum::Json(TimelineView {
         from_us: from.0,
         to_us: to.0,
-        spans: line.spans.iter().map(|s| SpanView { from_us: s.0.0, to_us: s.1.0 }).collect(),
+        spans: line.spans.into_iter().map(SpanView::from).collect(),
+        expired: line.expired.into_iter().map(SpanView::from).collect(),
         gaps: line
             .gaps
             .iter()
@@ -152,7 +161,7 @@ async fn fragments(
     Path(id): Path<String>,
     Query(ask): Query<FragmentsAsk>,
 ) -> Result<axum::Json<FragmentsView>, Problem> {
-    let camera = app.camera(&caller, &id).await?.id;
+    let camera = app.footage(&caller, &id).await?.0;
     let (from, to) = span(&ask.from, &ask.to)?;
     let limit = ask.limit.unwrap_or(FRAGMENTS).clamp(1, FRAGMENTS_MAX);
     let found = app

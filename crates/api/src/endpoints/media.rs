@@ -68,7 +68,7 @@ async fn init(
     caller: Caller,
     Path((id, segment)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let camera = app.camera(&caller, &id).await?.id;
+    let camera = app.footage(&caller, &id).await?.0;
     let key = archive::key(&segment)?;
     let (bytes, mime) = app.blocking(move |app| archive::init(app.store(), camera, key)).await?;
     let mut response = bytes.into_response();
@@ -96,7 +96,7 @@ async fn playable(
     Path((id, segment)): Path<(String, String)>,
     Query(MediaAsk { offset, size }): Query<MediaAsk>,
 ) -> Result<Response, Problem> {
-    let camera = app.camera(&caller, &id).await?.id;
+    let camera = app.footage(&caller, &id).await?.0;
     let key = archive::key(&segment)?;
     if size == 0 || size > archive::MEDIA_BYTES_MAX {
         return Err(Problem::invalid("query", "\"size\" is from 1 to 16777216"));
@@ -118,7 +118,7 @@ async fn segment(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let camera = app.camera(&caller, &id).await?.id;
+    let camera = app.footage(&caller, &id).await?.0;
     let key = archive::key(file.strip_suffix(".mp4").ok_or_else(Problem::not_found)?)?;
     let found = app.blocking(move |app| archive::segment(app.store(), camera, key)).await?;
     let meta = ranges::Meta {
@@ -138,14 +138,20 @@ async fn export(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let camera = app.camera(&caller, &id).await?;
+    let (id, name) = app.footage(&caller, &id).await?;
     let (from, to) = span(&ask.from, &ask.to)?;
-    let id = camera.id;
-    let found = app.blocking(move |app| archive::export(app.store(), id, from, to)).await?;
+    let (turn, place) = app.export_turn().await?;
+    let found = app
+        .blocking(move |app| {
+            // Also when the client has left meanwhile: what counts is the work.
+            let _turn = turn;
+            archive::export(app.store(), id, (from, to), place)
+        })
+        .await?;
     let meta = ranges::Meta { etag: found.etag, len: found.len, content_type: MP4, cache: FRESH };
     tracing::info!(camera = %id, %from, %to, "export");
     let mut response = ranges::answer(&method, &headers, &meta, found.source);
-    if let Ok(value) = HeaderValue::from_str(&disposition(&camera.name, from, to)) {
+    if let Ok(value) = HeaderValue::from_str(&disposition(&name, from, to)) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }
     response

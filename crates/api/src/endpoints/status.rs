@@ -25,8 +25,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/healthz", Access::Public, doc("Whether khien answers").sends("text/plain"), healthz)
         .get(
             "/metrics",
-            Access::Owner,
-            doc("Figures in the Prometheus text format").sends("text/plain; version=0.0.4"),
+            Access::Collector,
+            doc("Figures in the Prometheus text format, also with the token of `metrics.token`")
+                .sends("text/plain; version=0.0.4"),
             metrics,
         )
         .get(

@@ -4,7 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stdx::Secret;
+use stdx::{Error, Kind, Secret};
 use store::registry::{NewUser, User};
 
 use super::account::{english, good_password};
@@ -95,14 +95,30 @@ async fn add(
     let password_hash = app.hasher().turn().await?.hash(Secret::new(body.password)).await?;
     let new =
         NewUser { name: body.name, role: body.role.into(), password_hash, language: body.language };
-    let user = app.blocking(move |app| app.registry().add_user(new, app.clock().wall())).await?;
+    let user = app.blocking(move |app| add_apart(app, new)).await?;
     tracing::info!(user = ?user.name, role = user.role.slug(), "account added");
     Ok((StatusCode::CREATED, axum::Json(user.into())))
 }
 
+/// Adds an account whose name differs from all others by more than upper and lower case: people
+/// would take one for the other.
+fn add_apart(app: &App, new: NewUser) -> stdx::Result<User> {
+    let _turn = app.accounts();
+    let wanted = new.name.trim().to_lowercase();
+    if let Some(taken) = app.registry().users()?.iter().find(|u| u.name.to_lowercase() == wanted) {
+        let message = format!("there is an account \"{}\" already", taken.name);
+        return Err(Error::new(Kind::AlreadyExists, message).with_code("name-taken"));
+    }
+    app.registry().add_user(new, app.clock().wall())
+}
+
 async fn remove(State(app): State<App>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
-    tracing::info!(user = ?name, "account removed");
-    app.blocking(move |app| app.registry().remove_user(&name)).await?;
+    app.blocking(move |app| {
+        app.registry().remove_user(&name)?;
+        tracing::info!(user = ?name, "account removed");
+        Ok::<_, Error>(())
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -113,7 +129,11 @@ async fn set_password(
 ) -> Result<StatusCode, Problem> {
     good_password(&body.password, &name)?;
     let hash = app.hasher().turn().await?.hash(Secret::new(body.password)).await?;
-    tracing::info!(user = ?name, "password set by an owner");
-    app.blocking(move |app| app.registry().set_password(&name, &hash, None)).await?;
+    app.blocking(move |app| {
+        app.registry().set_password(&name, &hash, None)?;
+        tracing::info!(user = ?name, "password set by an owner");
+        Ok::<_, Error>(())
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

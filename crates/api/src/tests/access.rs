@@ -54,7 +54,7 @@ async fn every_route_admits_exactly_who_it_says() {
                 // An owner exists: the handler says that it is too late before anything else.
                 Access::SetupToken => [200, 200, 200, 200, 200],
                 Access::Viewer => [401, 401, 200, 200, 200],
-                Access::Owner => [401, 401, 403, 200, 200],
+                Access::Owner | Access::Collector => [401, 401, 403, 200, 200],
             };
             assert_eq!(codes, want, "{method} {}", e.path);
         }
@@ -78,6 +78,26 @@ async fn only_these_are_open_to_anybody() {
         "POST /api/v1/setup",
     ];
     assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), want);
+}
+
+#[tokio::test]
+async fn the_metrics_token_opens_the_figures_and_nothing_else() {
+    let desk = Desk::new();
+    let ask = |path: &'static str, header: &'static str| {
+        let mut request = Desk::request("GET", path, &Who::Nobody, None);
+        request.headers_mut().insert("authorization", header.parse().unwrap());
+        let desk = &desk;
+        async move { desk.send(request).await.status }
+    };
+    for header in ["Bearer canary-metrics-token", "bearer  canary-metrics-token"] {
+        assert_eq!(ask("/metrics", header).await, 200, "{header}");
+    }
+    for header in ["", "Bearer", "Bearer x", "Basic canary-metrics-token", "canary-metrics-token"] {
+        assert_eq!(ask("/metrics", header).await, 401, "{header}");
+    }
+    for path in ["/api/v1/cameras", "/api/v1/status", "/api/v1/users", "/api/v1/me"] {
+        assert_eq!(ask(path, "Bearer canary-metrics-token").await, 401, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -123,7 +143,7 @@ async fn the_description_lists_every_route() {
         assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{}", e.path);
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.keys().any(|s| s.starts_with('2') || s == "101"), "{}", e.path);
-        let guarded = matches!(e.access, Access::Viewer | Access::Owner);
+        let guarded = !matches!(e.access, Access::Public | Access::SetupToken);
         assert!(!guarded || responses.contains_key("401"), "{}", e.path);
         let placeholders = e.path.matches('{').count();
         let parameters = operation["parameters"].as_array().unwrap();

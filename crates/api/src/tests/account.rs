@@ -111,8 +111,9 @@ async fn guessing_is_locked_also_for_accounts_that_do_not_exist() {
         let answer = desk.ask("POST", "/api/v1/login", &Who::Nobody, body(PASSWORD)).await;
         assert_eq!((answer.status, answer.code().as_str()), (429, "login-locked"), "{name}");
         let after: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
-        assert!((299..=301).contains(&after), "{after}");
-        desk.wait(301);
+        // The address's second lock is longer.
+        assert!(after.abs_diff(if name == "an" { 300 } else { 600 }) <= 1, "{after}");
+        desk.wait(after);
         let answer = desk.ask("POST", "/api/v1/login", &Who::Nobody, body(PASSWORD)).await;
         assert_eq!(answer.status, if name == "an" { 200 } else { 401 });
         desk.wait(31);
@@ -173,6 +174,7 @@ async fn owners_keep_the_accounts() {
         ("an", "viewer", STRONG, 409, "name-taken"),
         ("", "viewer", STRONG, 422, "name"),
         ("a\u{202e}b", "viewer", STRONG, 422, "name"),
+        ("AN", "viewer", STRONG, 409, "name-taken"),
         ("bo", "god", STRONG, 422, "json"),
         ("a-rather-long-name", "viewer", "A-rather-long-name-7", 422, "password-simple"),
     ] {

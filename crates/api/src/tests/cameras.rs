@@ -45,9 +45,11 @@ async fn a_camera_is_added_edited_and_removed() {
     assert_eq!((moved.status, moved.code().as_str()), (422, "password-needed"));
     let same = edit(json!({ "url": "rtsp://192.0.2.9:554/2" })).await;
     assert_eq!((same.status, &same.json()["has_password"]), (200, &json!(true)));
+    assert_eq!(same.json()["certificate"], "ab".repeat(32));
     let moved =
         edit(json!({ "url": "rtsp://192.0.2.66/1", "password": null, "retention": null })).await;
     assert_eq!(moved.json()["has_password"], false);
+    assert_eq!(moved.json()["certificate"], Value::Null, "another machine, another certificate");
     assert_eq!(moved.json()["retention"], Value::Null);
 
     let accept = format!("{path}/certificate/accept");
@@ -58,9 +60,16 @@ async fn a_camera_is_added_edited_and_removed() {
     let viewer = desk.session("bo").await;
     let seen = desk.ask("GET", &path, &viewer, None).await.json();
     assert_eq!((&seen["name"], &seen["user"]), (&json!("back"), &Value::Null));
+    let secret = json!({ "url": "rtsp://192.0.2.66/user=a&password=canary?auth=canary" });
+    assert_eq!(edit(secret.clone()).await.json()["url"], secret["url"]);
+    for path in ["/api/v1/cameras", &path] {
+        let seen = desk.ask("GET", path, &viewer, None).await;
+        let text = String::from_utf8_lossy(&seen.body).into_owned();
+        assert!(text.contains("\"rtsp://192.0.2.66\"") && !text.contains("canary"), "{text}");
+    }
     assert_eq!(desk.ask("DELETE", &path, &Who::Local, None).await.status, 204);
     assert_eq!(desk.ask("GET", &path, &viewer, None).await.code(), "camera-unknown");
-    assert_eq!(desk.control.changed.lock().unwrap().len(), 6);
+    assert_eq!(desk.control.changed.lock().unwrap().len(), 7);
 }
 
 #[tokio::test]
@@ -188,7 +197,10 @@ async fn media_of_what_is_not_there_is_not_found() {
             None,
         )
         .await;
-    assert_eq!(line.json(), json!({ "from_us": 0, "to_us": 1_000_000, "spans": [], "gaps": [] }));
+    assert_eq!(
+        line.json(),
+        json!({ "from_us": 0, "to_us": 1_000_000, "spans": [], "gaps": [], "expired": [] })
+    );
     let none = desk
         .ask(
             "GET",

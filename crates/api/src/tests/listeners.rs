@@ -13,7 +13,7 @@ use store::registry::Role;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-use super::{Desk, Who};
+use super::{Desk, Who, history};
 use crate::tls::Tls;
 use crate::{Clock, serve_plain, serve_tls, serve_unix};
 
@@ -79,7 +79,12 @@ async fn https_speaks_both_versions() {
     let request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let answer = exchange(until(connect(b"http/1.1")).await, request).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
-    assert!(answer.contains("strict-transport-security"));
+    assert!(!answer.contains("strict-transport-security"), "not for localhost: {answer}");
+    for (host, strict) in [("127.0.0.1", false), ("[::1]:8443", false), ("nvr.lan:8443", true)] {
+        let request = request.replace("localhost", host);
+        let answer = exchange(until(connect(b"http/1.1")).await, &request).await;
+        assert_eq!(answer.contains("strict-transport-security"), strict, "{host}: {answer}");
+    }
     let mut h2 = until(connect(b"h2")).await;
     assert_eq!(h2.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     h2.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
@@ -109,6 +114,9 @@ async fn the_unix_socket_is_the_owners() {
         }
     })
     .await;
+    // A network that has taken all connections does not shut the operator out.
+    let all = u32::try_from(crate::CONNECTIONS_MAX).unwrap();
+    let _crowd = Arc::clone(desk.app.connections()).try_acquire_many_owned(all).unwrap();
     let request = "GET /metrics HTTP/1.1\r\nhost: khien\r\nconnection: close\r\n\r\n";
     let answer = exchange(stream, request).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("khien_fake 1"), "{answer}");
@@ -190,4 +198,60 @@ async fn live_says_why_it_ends() {
         }
         assert_eq!(closed(&mut io).await, code, "{camera} {hello:?}");
     }
+}
+
+/// The kind and content of the next frame of the server, whatever its length.
+async fn hear(io: &mut TcpStream) -> (u8, Vec<u8>) {
+    let (kind, short) = (until(io.read_u8()).await.unwrap(), until(io.read_u8()).await.unwrap());
+    let length = match short {
+        126 => u64::from(until(io.read_u16()).await.unwrap()),
+        127 => until(io.read_u64()).await.unwrap(),
+        short => u64::from(short),
+    };
+    let mut payload = vec![0; usize::try_from(length).unwrap()];
+    until(io.read_exact(&mut payload)).await.unwrap();
+    (kind & 0x0f, payload)
+}
+
+#[tokio::test]
+async fn live_sends_the_newest_group_until_the_session_ends() {
+    let desk = Desk::new();
+    desk.user("bo", Role::Viewer).await;
+    let bo = desk.session("bo").await;
+    let camera = desk.camera("front");
+    let publisher = desk.hub.publish(&camera.to_string(), vec![history::track()]).unwrap();
+    for n in 0..15 {
+        publisher.push(history::frame(n));
+    }
+    let (stopper, stop) = Stopper::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_plain(listener, desk.app.clone(), stop));
+    let (_, mut io) = socket(address, &camera.to_string(), &bo, &format!("http://{address}")).await;
+    say(&mut io, r#"{"t":"play"}"#).await;
+
+    let (kind, text) = hear(&mut io).await;
+    let told: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!((kind, &told["t"]), (1, &"init".into()), "{told}");
+    assert_eq!((&told["w"], &told["h"]), (&640.into(), &362.into()), "{told}");
+    assert_eq!(told["mime"], "video/mp4; codecs=\"avc1.42C016\"");
+    let (kind, init) = hear(&mut io).await;
+    assert_eq!((kind, &init[4..8]), (2, &b"ftyp"[..]));
+    let mut media = 0;
+    while media < 5 {
+        let (kind, payload) = hear(&mut io).await;
+        match kind {
+            1 => {
+                let told: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+                assert_eq!(told["t"], "wall", "{told}");
+            }
+            2 => {
+                assert_eq!(&payload[4..8], b"moof");
+                media += 1;
+            }
+            other => panic!("a frame of kind {other}"),
+        }
+    }
+    stopper.stop();
+    assert_eq!(closed(&mut io).await, 1001, "khien ends");
 }

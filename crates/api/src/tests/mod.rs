@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod cameras;
+mod history;
 mod http;
 mod listeners;
 
@@ -132,6 +133,7 @@ pub(super) struct Desk {
     pub(super) app: App,
     pub(super) control: Arc<Fake>,
     pub(super) dir: tempfile::TempDir,
+    pub(super) hub: Hub,
     now: Arc<Mutex<(Instant, Wall)>>,
     router: axum::Router,
 }
@@ -141,20 +143,22 @@ impl Desk {
         let dir = tempfile::tempdir().unwrap();
         let now = Arc::new(Mutex::new((Instant::now(), NOW)));
         let control = Arc::new(Fake::default());
+        let hub = Hub::new();
         let clock = Arc::clone(&now);
         let app = App::new(Parts {
             store: Store::open(dir.path(), store::Options::default(), NOW).unwrap(),
             registry: Registry::open(dir.path()).unwrap(),
-            live: fmp4::Live::new(Hub::new()),
+            live: fmp4::Live::new(hub.clone()),
             control: Arc::clone(&control) as Arc<dyn Control>,
             names: vec!["nvr.lan".to_owned()],
             version: "1.2.3".to_owned(),
+            metrics_token: Some(Secret::from("canary-metrics-token")),
             ca_pem: Some("-----BEGIN CERTIFICATE-----\n".to_owned()),
             clock: Clock::new(move || *clock.lock().unwrap()),
         })
         .unwrap();
         let router = routes::router(&app);
-        Self { app, control, dir, now, router }
+        Self { app, control, dir, hub, now, router }
     }
 
     /// Time passes.

@@ -73,6 +73,13 @@ impl Address {
     }
 }
 
+/// Scheme, host and port of a kept address.
+pub(super) fn origin(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
+    url[..end].to_owned()
+}
+
 /// Undoes percent-encoding. A percent sign that begins no escape is itself: people paste those.
 fn decode(text: &str) -> Result<String, Problem> {
     let bytes = text.as_bytes();
@@ -138,6 +145,18 @@ mod tests {
             "rtsp://a:b/c@h/x",
         ] {
             assert_eq!(Address::parse(text).unwrap_err().code(), "camera-url", "{text}");
+        }
+    }
+
+    #[test]
+    fn the_origin_has_no_path_and_no_query() {
+        for (url, want) in [
+            ("rtsp://h", "rtsp://h"),
+            ("rtsp://[::1]:554/user=a&password=b", "rtsp://[::1]:554"),
+            ("rtsps://h?token=x/y", "rtsps://h"),
+            ("rtsp://h#x", "rtsp://h"),
+        ] {
+            assert_eq!(origin(url), want);
         }
     }
 
