@@ -112,13 +112,17 @@ impl Error {
         self.0.code
     }
 
-    /// Message and all sources, joined by `: `, for logs.
+    /// Message and all sources, joined by `: `, for logs. A source that the text before it names
+    /// already is not said again.
     pub fn chain(&self) -> String {
         let mut out = self.0.message.clone();
         let mut next = std::error::Error::source(self);
         while let Some(e) = next {
-            out.push_str(": ");
-            out.push_str(&e.to_string());
+            let text = e.to_string();
+            if !out.contains(&text) {
+                out.push_str(": ");
+                out.push_str(&text);
+            }
             next = e.source();
         }
         out
@@ -169,6 +173,10 @@ mod tests {
         let e = Error::new(Kind::ResourceExhausted, "cannot write the segment").with_source(io);
         assert_eq!(e.chain(), "cannot write the segment: no space");
         assert_eq!(e.kind(), Kind::ResourceExhausted);
+        let same = || Error::from(std::io::Error::from(std::io::ErrorKind::AddrInUse));
+        assert_eq!(same().chain(), "address in use");
+        let placed = same().map_message(|m| format!("127.0.0.1:80: {m}; choose another port"));
+        assert_eq!(placed.chain(), "127.0.0.1:80: address in use; choose another port");
         assert_eq!(format!("{e:?}"), "resource-exhausted: cannot write the segment: no space");
     }
 }

@@ -56,6 +56,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cameras/removed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Removed cameras whose recordings or gaps are still known; ask for them by id */
+        get: operations["get_cameras_removed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/cameras/{id}": {
         parameters: {
             query?: never;
@@ -425,7 +442,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Figures in the Prometheus text format */
+        /** Figures in the Prometheus text format, also with the token of `metrics.token` */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -493,7 +510,10 @@ export interface components {
             state: components["schemas"]["StateView"];
             tracks: components["schemas"]["TrackView"][];
             transport: components["schemas"]["Transport"];
-            /** @description Without credentials. */
+            /**
+             * @description Without user and password. Viewers see scheme, host and port only: with many cameras the
+             *     rest holds credentials too.
+             */
             url: string;
             /** @description The user at the camera; only for owners. */
             user?: string | null;
@@ -629,6 +649,14 @@ export interface components {
             id: string;
             level: string;
         };
+        /** @description A camera that was removed. */
+        RemovedView: {
+            id: string;
+            /** @description Where its oldest recording begins. */
+            recorded_from?: string | null;
+            /** @description Where its newest recording ends. */
+            recorded_to?: string | null;
+        };
         /** @description How long recordings of one camera are kept. */
         RetentionView: {
             /** Format: uint64 */
@@ -689,6 +717,8 @@ export interface components {
             bytes_used: number;
         };
         TimelineView: {
+            /** @description What was recorded and then deleted by retention. */
+            expired: components["schemas"]["SpanView"][];
             /** Format: int64 */
             from_us: number;
             gaps: components["schemas"]["GapView"][];
@@ -865,6 +895,30 @@ export interface operations {
             502: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
             504: components["responses"]["Problem"];
+        };
+    };
+    get_cameras_removed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedView"][];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            421: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
         };
     };
     get_cameras_id: {

@@ -149,7 +149,7 @@ fn exported(
     let mut frames = Frames::default();
     for name in names {
         let file = out.to_string_lossy();
-        let span = ["--from", &from, "--to", &to, "--out", &file];
+        let span = ["--from", &from, "--to", &to, "--force", "--out", &file];
         bench.verb(&[&["export", "--camera", name][..], &span].concat(), data)?;
         let times = times(&out)?;
         let short = wanted.saturating_sub(times.len() as u64);

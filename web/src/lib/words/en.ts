@@ -350,7 +350,7 @@ export const en = {
     "http-401": "You are logged out. Log in again.",
     session: "You are logged out. Log in again.",
     login: "Name or password is wrong.",
-    "login-locked": "Too many attempts. Wait a minute, then try again.",
+    "login-locked": "Too many attempts. Wait a few minutes, then try again.",
     role: "Only an owner may do this.",
     origin: "The request did not come from this page. Open khien by the address that it printed.",
     host: "khien does not know this address as its own. Use the one that it printed, or add this one to its settings file.",

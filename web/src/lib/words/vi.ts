@@ -343,7 +343,7 @@ export const vi: Words = {
     "http-401": "Bạn đã bị đăng xuất. Hãy đăng nhập lại.",
     session: "Bạn đã bị đăng xuất. Hãy đăng nhập lại.",
     login: "Tên hoặc mật khẩu không đúng.",
-    "login-locked": "Thử quá nhiều lần. Hãy đợi một phút rồi thử lại.",
+    "login-locked": "Thử quá nhiều lần. Hãy đợi vài phút rồi thử lại.",
     role: "Chỉ chủ hệ thống được làm việc này.",
     origin: "Yêu cầu không đến từ trang này. Hãy mở khien bằng địa chỉ mà nó in ra.",
     host: "khien không nhận địa chỉ này là của mình. Hãy dùng địa chỉ mà nó in ra, hoặc thêm địa chỉ này vào tệp cài đặt.",
