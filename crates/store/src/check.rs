@@ -11,7 +11,9 @@ use crate::disk::{Disk, Entry as Listed, RealDisk};
 use crate::format::{self, FRAGMENTS_MAX, SegmentKey};
 use crate::index::{self, Index, SegmentRow};
 use crate::journal;
+use crate::lock;
 use crate::recover;
+use crate::registry;
 use crate::segment::{self, Scan};
 use crate::timeline::JITTER_US;
 
@@ -72,12 +74,20 @@ impl Report {
 /// time.
 ///
 /// # Errors
-/// `NotFound` if there is no such directory; else when the disk cannot be read. What is wrong with
+/// `NotFound` if there is no such directory, or none that khien has ever used; else when the disk cannot be read. What is wrong with
 /// the recordings is in the report, not an error.
 pub fn check(dir: &Path, depth: Depth, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
     if !dir.is_dir() {
         let message = format!("{}: there is no such directory", dir.display());
         return Err(Error::new(Kind::NotFound, message).with_code("no-directory"));
+    }
+    if !is_ours(&RealDisk, dir)? {
+        let message = format!(
+            "{}: this is no data directory of khien: there is no index, no list of cameras and no \
+             recording in it; give the directory that khien serve was given",
+            dir.display()
+        );
+        return Err(Error::new(Kind::NotFound, message).with_code("no-data"));
     }
     let mut check = Check { disk: RealDisk, dir, depth, report: Report::default() };
     let Some(index) = check.index()? else { return Ok(check.report) };
@@ -107,6 +117,12 @@ pub fn check(dir: &Path, depth: Depth, progress: &mut dyn FnMut(u64, u64)) -> Re
         check.note("deleting", Some(camera), Some(key), None, "its deletion is not finished yet");
     }
     Ok(check.report)
+}
+
+/// Whether khien has ever used this directory.
+fn is_ours(disk: &dyn Disk, dir: &Path) -> Result<bool> {
+    let kept = [index::FILE, registry::FILE].iter().any(|name| dir.join(name).is_file());
+    Ok(kept || lock::is_lock(dir) || !recover::camera_dirs(disk, dir)?.is_empty())
 }
 
 struct Check<'a> {
@@ -148,6 +164,13 @@ impl Check<'_> {
         self.add(false, code, camera, segment, path, message);
     }
 
+    /// A file that is no segment has a segment's name.
+    fn intruder(&mut self, code: &'static str, camera: CameraId, key: SegmentKey, what: &str) {
+        let path = format::segment_path(self.dir, camera, key);
+        let message = format!("{what}; khien leaves it alone: move {} away", path.display());
+        self.wrong(code, camera, key, &message);
+    }
+
     /// Something is wrong with a segment.
     fn wrong(&mut self, code: &'static str, camera: CameraId, key: SegmentKey, message: &str) {
         let path = format::segment_path(self.dir, camera, key);
@@ -158,7 +181,7 @@ impl Check<'_> {
     fn index(&mut self) -> Result<Option<Index>> {
         let path = self.dir.join(index::FILE);
         if !path.is_file() {
-            if !self.disk.list(&format::media_dir(self.dir))?.is_empty() {
+            if !recover::camera_dirs(&self.disk, self.dir)?.is_empty() {
                 let message = "there are recordings but no index; khien serve makes it anew";
                 self.add(true, "no-index", None, None, Some(path), message);
             }
@@ -301,7 +324,7 @@ impl Check<'_> {
                 } else if row.is_some() {
                     self.wrong("damaged", c.camera, key, e.message());
                 } else {
-                    self.wrong("not-a-segment", c.camera, key, e.message());
+                    self.intruder("not-a-segment", c.camera, key, e.message());
                 }
                 return Ok(());
             }
@@ -310,7 +333,7 @@ impl Check<'_> {
         let header = &scan.head.header;
         if (header.camera, header.key) != (c.camera, key) {
             let message = format!("it says that it is {} of camera {}", header.key, header.camera);
-            self.wrong("misplaced", c.camera, key, &message);
+            self.intruder("misplaced", c.camera, key, &message);
             return Ok(());
         }
         self.report.fragments += scan.entries.len() as u64;

@@ -5,6 +5,8 @@
 //! transactions, which the next start reads from the files, but not the database. A second
 //! connection reads.
 
+mod deleting;
+
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -34,7 +36,6 @@ CREATE TABLE segment(
   sealed INTEGER NOT NULL, init INTEGER NOT NULL, params TEXT NOT NULL,
   PRIMARY KEY(camera, run, sequence)) WITHOUT ROWID;
 CREATE INDEX segment_start ON segment(camera, start_us);
-CREATE INDEX segment_age ON segment(start_us);
 CREATE TABLE gap(
   camera TEXT NOT NULL, from_us INTEGER NOT NULL, to_us INTEGER, cause TEXT NOT NULL,
   noticed_us INTEGER NOT NULL, PRIMARY KEY(camera, from_us)) WITHOUT ROWID;
@@ -291,19 +292,6 @@ impl Index {
         self.rows(&format!("SELECT {SEGMENT} FROM segment WHERE sealed=0"), [], segment)
     }
 
-    /// The oldest sealed segments of one camera or of all, at most `limit`.
-    pub(crate) fn oldest(&self, camera: Option<CameraId>, limit: usize) -> Result<Vec<SegmentRow>> {
-        let camera = camera.map(|c| c.to_string());
-        self.rows(
-            &format!(
-                "SELECT {SEGMENT} FROM segment WHERE sealed=1 AND (?1 IS NULL OR camera=?1)
-                 ORDER BY start_us, run, sequence LIMIT ?2"
-            ),
-            params![camera, int(limit as u64)],
-            segment,
-        )
-    }
-
     /// All segments of a camera, by run and sequence.
     pub(crate) fn all_segments(&self, camera: CameraId) -> Result<Vec<SegmentRow>> {
         self.rows(
@@ -400,44 +388,6 @@ impl Index {
         Ok(open.into_iter().next())
     }
 
-    /// Removes rows of segments that have no file, without calling them expired.
-    pub(crate) fn forget(&self, rows: &[SegmentRow]) -> Result<()> {
-        let mut write = self.writer()?;
-        let tx = write.transaction().map_err(sql)?;
-        for row in rows {
-            delete_segment(&tx, row.camera, row.key).map_err(sql)?;
-        }
-        tx.commit().map_err(sql)
-    }
-
-    /// The first step of a deletion: what is going to be deleted.
-    pub(crate) fn intend(&self, rows: &[SegmentRow]) -> Result<()> {
-        let mut write = self.writer()?;
-        let tx = write.transaction().map_err(sql)?;
-        for row in rows {
-            let key = params![row.camera.to_string(), row.key.run.0, row.key.sequence];
-            tx.execute("INSERT OR IGNORE INTO deleting VALUES(?1,?2,?3)", key).map_err(sql)?;
-        }
-        tx.commit().map_err(sql)
-    }
-
-    /// Deletions that were intended and are not known to be done.
-    pub(crate) fn intended(&self) -> Result<Vec<(CameraId, SegmentKey)>> {
-        self.rows("SELECT camera, run, sequence FROM deleting", [], |r| {
-            Ok((camera_at(r, 0)?, key_at(r, 1)?))
-        })
-    }
-
-    /// The last step of a deletion: the rows go, their spans become expired.
-    pub(crate) fn deleted(&self, done: &[(CameraId, SegmentKey)]) -> Result<()> {
-        let mut write = self.writer()?;
-        let tx = write.transaction().map_err(sql)?;
-        for (camera, key) in done {
-            expire(&tx, *camera, *key).map_err(sql)?;
-        }
-        tx.commit().map_err(sql)
-    }
-
     fn rows<T, P: rusqlite::Params>(
         &self,
         query: &str,
@@ -523,53 +473,6 @@ fn apply(tx: &Connection, op: &Op) -> rusqlite::Result<()> {
                 .execute(params![camera.to_string(), from.0])?;
         }
     }
-    Ok(())
-}
-
-fn delete_segment(tx: &Connection, camera: CameraId, key: SegmentKey) -> rusqlite::Result<()> {
-    let id = params![camera.to_string(), key.run.0, key.sequence];
-    tx.execute("DELETE FROM segment WHERE camera=?1 AND run=?2 AND sequence=?3", id)?;
-    tx.execute("DELETE FROM deleting WHERE camera=?1 AND run=?2 AND sequence=?3", id)?;
-    Ok(())
-}
-
-/// Deletes one segment's row and adds its span to the expired ones. Footage goes oldest first, so
-/// usually there is one expired span per camera, which grows and swallows the gaps inside.
-fn expire(tx: &Connection, camera: CameraId, key: SegmentKey) -> rusqlite::Result<()> {
-    let id = camera.to_string();
-    let span: Option<(i64, i64)> = tx
-        .query_row(
-            "SELECT start_us, end_us FROM segment WHERE camera=?1 AND run=?2 AND sequence=?3",
-            params![id, key.run.0, key.sequence],
-            |r| Ok((r.get(0)?, r.get(1)?)),
-        )
-        .optional()?;
-    delete_segment(tx, camera, key)?;
-    let Some((start, end)) = span else { return Ok(()) };
-    let before: Option<(i64, i64)> = tx
-        .query_row(
-            "SELECT from_us, to_us FROM expired WHERE camera=?1 AND from_us<=?2
-             ORDER BY from_us DESC LIMIT 1",
-            params![id, start],
-            |r| Ok((r.get(0)?, r.get(1)?)),
-        )
-        .optional()?;
-    let mut row = (start, end);
-    if let Some((from, to)) = before {
-        let kept: bool = tx.query_row(
-            "SELECT EXISTS(SELECT 1 FROM segment WHERE camera=?1 AND start_us>=?2 AND start_us<?3)",
-            params![id, to, start],
-            |r| r.get(0),
-        )?;
-        if !kept {
-            row = (from, end.max(to));
-        }
-    }
-    tx.execute("INSERT OR REPLACE INTO expired VALUES(?1,?2,?3)", params![id, row.0, row.1])?;
-    tx.execute(
-        "DELETE FROM gap WHERE camera=?1 AND from_us>=?2 AND to_us IS NOT NULL AND to_us<=?3",
-        params![id, row.0, row.1],
-    )?;
     Ok(())
 }
 

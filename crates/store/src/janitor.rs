@@ -23,7 +23,7 @@ const TASKS_MAX: usize = 4_096;
 /// A file that the writer let go.
 #[derive(Debug, Clone)]
 pub(crate) enum Task {
-    /// It could not be sealed or cut.
+    /// It could not be sealed or cut, or its writer panicked.
     Adopt(CameraId, SegmentKey),
     /// Its sync failed.
     Salvage(FailedSync),
@@ -135,7 +135,6 @@ pub(crate) fn run(shared: &Shared, start: Start) {
         if due || late {
             looked = Some(now);
             limits(shared);
-            space(shared);
         }
         if late {
             compact(shared);
@@ -147,7 +146,13 @@ pub(crate) fn run(shared: &Shared, start: Start) {
 fn carry_out(shared: &Shared, task: Task) -> Option<Task> {
     match &task {
         Task::Adopt(camera, key) => match recover::adopt(shared, *camera, *key) {
-            Ok(()) => None,
+            Ok(row) => {
+                // Behind what the writer said of it when it let go.
+                row.into_iter().for_each(|r| shared.pending.op(&shared.shelf.live, Op::Segment(r)));
+                None
+            }
+            // After a panic nobody knows whether there was a file.
+            Err(e) if e.kind() == Kind::NotFound => None,
             Err(e) => {
                 tracing::warn!(%camera, segment = %key, "not sealed yet: {}", e.chain());
                 matches!(e.kind(), Kind::ResourceExhausted | Kind::Unavailable).then_some(task)
@@ -196,21 +201,6 @@ fn limits(shared: &Shared) {
                 tracing::error!("{}", e.chain());
             }
         }
-    }
-}
-
-/// Says so if deleting recordings was not enough to keep the free space that is wanted.
-fn space(shared: &Shared) {
-    let want = shared.limits().free_bytes_min;
-    match shared.shelf.disk.space(&shared.shelf.dir) {
-        Ok(space) if space.free < want => {
-            let message = "less space is free than is to be kept free, and there is no recording \
-                           left to delete; other files fill the disk";
-            if shared.trouble("space", message) {
-                tracing::error!(free = space.free, want, "{message}");
-            }
-        }
-        _ => shared.fine("space"),
     }
 }
 

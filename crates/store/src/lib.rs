@@ -23,6 +23,8 @@
 //!   [`Writer::try_append`] hands the fragment back, wait a little and offer it again.
 //! - [`Store::tick`] tells the time. Call it once a second: nothing here reads a clock, and limits
 //!   in days and the closing of books at shutdown depend on it.
+//! - [`Store::is_dead`] says that one of the threads broke. Ask it as often; nobody else would
+//!   notice.
 //! - [`Store::flush`] waits until everything said before is on the disk; [`Store::shutdown`] seals
 //!   all files as well and ends the threads. Dropping the last clone does the same.
 //! - Everything else of [`Store`] reads. All of it blocks: async callers use a blocking thread.
@@ -35,6 +37,7 @@
 
 mod assembler;
 mod check;
+mod clock;
 mod disk;
 mod export;
 mod format;
@@ -63,7 +66,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media::{CameraId, Cause, Gap, Wall};
@@ -100,7 +103,9 @@ pub struct Limits {
     pub bytes_max: Option<u64>,
     /// Days of 24 hours after which a recording is deleted.
     pub days_max: Option<u32>,
-    /// Bytes that are always left free on the volume, as far as deleting recordings can do it.
+    /// Bytes that are left free on the volume, at most a twentieth of it. If other files fill it so
+    /// that this would cost more than half of the room that is left to recordings, nothing is
+    /// deleted for it, and [`Store::troubles`] says so.
     pub free_bytes_min: u64,
     /// Limits that cameras have of their own. Days given here stand instead of `days_max`, bytes
     /// beside `bytes_max`.
@@ -229,11 +234,18 @@ impl Store {
         })
     }
 
-    /// Tells the time. Cheap; call it about once a second.
-    pub fn tick(&self, now: Wall) {
+    /// Tells the time, by both clocks, read together. Cheap; call it about once a second. While the
+    /// wall clock jumps against the monotonic one, nothing is deleted for its age.
+    pub fn tick(&self, now: Wall, mono: Instant) {
         if let Some(work) = &self.work {
-            work.shared().tick(now);
+            work.shared().tick(now, mono);
         }
+    }
+
+    /// A thread of the store broke and nothing is recorded any more. Shut it down and end the
+    /// process, so that its supervisor starts it anew.
+    pub fn is_dead(&self) -> bool {
+        self.work.as_ref().is_some_and(|w| w.shared().is_dead())
     }
 
     /// Other limits, from now on.
@@ -281,7 +293,8 @@ impl Store {
         self.work.as_ref().map_or_else(Stats::default, |w| w.shared().stats())
     }
 
-    /// What a person should look at: a full disk, failed syncs, an index that cannot be written.
+    /// What a person should look at: a full disk, failed syncs, an index that cannot be written, a
+    /// clock that jumped, a thread that broke.
     pub fn troubles(&self) -> Vec<Trouble> {
         self.work.as_ref().map_or_else(Vec::new, |w| w.shared().troubles())
     }

@@ -99,6 +99,12 @@ impl DirLock {
     }
 }
 
+/// Whether a directory has a lock file of ours.
+pub(crate) fn is_lock(dir: &Path) -> bool {
+    let path = dir.join(FILE);
+    path.is_file() && File::open(path).is_ok_and(|file| field(&read(&file), "khien").is_some())
+}
+
 fn in_use(dir: &Path, text: &str) -> Error {
     let holder = field(text, "pid").map_or(String::new(), |pid| format!(" (process {pid})"));
     let message = format!(

@@ -131,6 +131,15 @@ impl Queue {
         Some(std::mem::take(&mut inner.commands))
     }
 
+    /// The writer is gone: what waits is let go, so that nobody waits for an answer.
+    pub(crate) fn abandon(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        let left = std::mem::take(&mut inner.commands);
+        drop(inner);
+        drop(left);
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.lock().closed
     }

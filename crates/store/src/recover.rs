@@ -15,11 +15,11 @@ use crate::index::{self, Index, Op, SegmentRow};
 use crate::journal;
 use crate::lock::Before;
 use crate::queue::{Command, Recovered};
-use crate::salvage;
 use crate::segment::{self, Adopted, Scan};
 use crate::shelf::Shelf;
 use crate::timeline::{JITTER_US, Span, merge, subtract};
 use crate::work::Shared;
+use crate::{retain, salvage};
 
 /// Name in the index's `meta` table: `1` once it has a row for every file.
 pub(crate) const WHOLE: &str = "whole";
@@ -127,6 +127,8 @@ pub(crate) fn run(shared: &Shared, start: Start) {
     }
     // The last sign of life: the newest footage of any camera.
     let seen = ends.iter().filter_map(|(_, end)| *end).max();
+    let doubted = index.meta(retain::CLOCK).is_ok_and(|v| v.as_deref() == Some(retain::DOUBTED));
+    shared.clock().start(seen, doubted);
     let alive = match start.before {
         Before::Ended(at) => Some(at),
         _ => seen.map(|at| at.min(shared.now())),
@@ -252,11 +254,15 @@ fn gap(shared: &Shared, camera: CameraId, span: Span, cause: Cause) {
     shared.pending.op(&shared.shelf.live, Op::Gap(camera, gap, shared.now()));
 }
 
-/// Cuts and seals a file that nobody sealed, and gives it its row.
+/// Cuts and seals a file that nobody sealed, and gives it its row. None if nothing was in it.
 ///
 /// # Errors
 /// `NotFound` or `DataLoss` if there is no segment of this name; else what the disk says.
-pub(crate) fn adopt(shared: &Shared, camera: CameraId, key: SegmentKey) -> Result<()> {
+pub(crate) fn adopt(
+    shared: &Shared,
+    camera: CameraId,
+    key: SegmentKey,
+) -> Result<Option<SegmentRow>> {
     let shelf = &shared.shelf;
     let path = format::segment_path(&shelf.dir, camera, key);
     let file = shelf.disk.open_read(&path)?;
@@ -272,18 +278,19 @@ pub(crate) fn adopt(shared: &Shared, camera: CameraId, key: SegmentKey) -> Resul
             }
             let row = row(&scan);
             let before = shelf.index.previous(camera, key)?.map(|r| r.end);
-            shelf.index.apply(&[Op::Segment(row)])?;
+            shelf.index.apply(&[Op::Segment(row.clone())])?;
             for hole in holes(shelf, &scan, before)? {
                 shared.pending.op(&shelf.live, Op::Gap(camera, hole, shared.now()));
             }
+            Ok(Some(row))
         }
         Adopted::Empty => {
             if let Some(row) = shelf.index.segment(camera, key)? {
                 shelf.index.forget(&[row])?;
             }
+            Ok(None)
         }
     }
-    Ok(())
 }
 
 /// Holes inside a segment, and right before it, that no gap tells of: their rows were lost with

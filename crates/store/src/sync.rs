@@ -58,6 +58,8 @@ struct Inner {
     batch: Batch,
     urgent: bool,
     closed: bool,
+    /// The thread is gone.
+    abandoned: bool,
 }
 
 /// The batch that is being collected.
@@ -112,6 +114,9 @@ impl Pending {
     /// Answers when the present batch is done, which is soon.
     pub(crate) fn answer(&self, to: Vec<SyncSender<()>>) {
         let mut inner = self.lock();
+        if inner.abandoned {
+            return;
+        }
         inner.batch.answers.extend(to);
         inner.urgent = true;
         drop(inner);
@@ -122,6 +127,13 @@ impl Pending {
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.ready.notify_one();
+    }
+
+    /// Nobody is left to carry anything out, so nobody may wait for it.
+    fn abandon(&self) {
+        let mut inner = self.lock();
+        (inner.closed, inner.abandoned) = (true, true);
+        inner.batch.answers.clear();
     }
 
     /// The next batch, collected for `interval`. With `retry` one comes though it is empty. `None`
@@ -161,8 +173,18 @@ struct Late {
     lost: bool,
 }
 
+/// Lets go of whoever waits, however the thread ends.
+struct Abandoning<'a>(&'a Pending);
+
+impl Drop for Abandoning<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
 /// The thread.
 pub(crate) fn run(shared: &Shared) {
+    let _abandoning = Abandoning(&shared.pending);
     let mut late = Late::default();
     loop {
         let retry = !late.ops.is_empty() || !late.dirs.is_empty();

@@ -98,7 +98,7 @@ impl Tail {
         let old: Vec<Gap> = std::mem::take(&mut self.gaps);
         let footage_end = self.end.replace(end);
         let (mut before, after): (Vec<Gap>, Vec<Gap>) =
-            old.iter().copied().partition(|g| g.from < start);
+            old.iter().copied().partition(|g| g.from <= start);
         self.gaps = after
             .into_iter()
             .map(|g| Gap { from: g.from.max(end), ..g })
@@ -170,6 +170,18 @@ mod tests {
         assert_eq!(change, Change::default());
         let change = t.settle(Wall(13 * S), Wall(14 * S), None, Cause::Unknown);
         assert_eq!(change.put, [g(11, 13, Cause::Shed)]);
+    }
+
+    #[test]
+    fn footage_that_begins_before_the_gap_ends_it_all_the_same() {
+        // A recorder that comes back begins with the camera's newest group, which it may have.
+        let mut t = tail(10);
+        t.open(Wall(10 * S), Cause::SwitchedOff);
+        let change = t.settle(Wall(9 * S), Wall(11 * S), None, Cause::Unknown);
+        assert_eq!(change.put, [g(11, -1, Cause::SwitchedOff)]);
+        let change = t.settle(Wall(11 * S), Wall(12 * S), None, Cause::Unknown);
+        assert_eq!(change, Change { remove: vec![Wall(11 * S)], put: Vec::new() });
+        assert_eq!(t.gaps, []);
     }
 
     #[test]

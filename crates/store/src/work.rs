@@ -1,14 +1,17 @@
 //! The three threads of a store that records, and what they share.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use media::{CameraId, RunId, Wall};
 use stdx::{Error, Kind, Result};
 
+use crate::clock::Clock;
 use crate::index::SEGMENT_SPAN_US_MAX;
 use crate::janitor::{self, Janitor};
 use crate::lock::{Before, DirLock};
@@ -33,6 +36,8 @@ pub struct Stats {
     pub syncs_failed: u64,
     /// Segments that retention deleted.
     pub segments_deleted: u64,
+    /// Commands in which the writer panicked; each let go of one camera's segment.
+    pub panics: u64,
     /// What the process before left is still being put in order.
     pub recovering: bool,
 }
@@ -41,7 +46,7 @@ pub struct Stats {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// A stable slug: `disk-full`, `disk`, `sync-failed`, `journal`, `index`, `retention`,
-    /// `space`.
+    /// `space`, `clock`, `dead`.
     pub code: &'static str,
     /// A sentence.
     pub message: String,
@@ -68,6 +73,7 @@ pub(crate) struct Counters {
     pub(crate) batches: Counter,
     pub(crate) syncs_failed: Counter,
     pub(crate) segments_deleted: Counter,
+    pub(crate) panics: Counter,
 }
 
 /// What the threads share.
@@ -89,6 +95,11 @@ pub(crate) struct Shared {
     pub(crate) retaining: Mutex<()>,
     limits: RwLock<Limits>,
     now_us: AtomicI64,
+    clock: Mutex<Clock>,
+    /// Asked to end, or ending because a thread broke.
+    ending: AtomicBool,
+    /// A thread ended unasked, and what follows from it is done.
+    dead: AtomicBool,
     troubles: Mutex<BTreeMap<&'static str, String>>,
 }
 
@@ -98,8 +109,13 @@ impl Shared {
         Wall(self.now_us.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn tick(&self, now: Wall) {
+    pub(crate) fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tick(&self, now: Wall, mono: Instant) {
         self.now_us.store(now.0, Ordering::Relaxed);
+        self.clock().tick(now, mono);
         self.janitor.tick();
     }
 
@@ -136,6 +152,27 @@ impl Shared {
         }
     }
 
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// A thread ended. If nobody asked it to, the others are brought to their end as well: what one
+    /// of them does alone is no recording, and only a new start has all three.
+    fn ended(&self, thread: &str) {
+        if self.ending.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let message = format!(
+            "nothing is recorded any more: the thread {thread} broke; start \
+                               khien again and report what its log says"
+        );
+        self.trouble("dead", &message);
+        tracing::error!("{message}");
+        self.janitor.close();
+        self.queue.close();
+        self.dead.store(true, Ordering::Release);
+    }
+
     pub(crate) fn troubles(&self) -> Vec<Trouble> {
         let all = self.troubled();
         all.iter().map(|(code, message)| Trouble { code, message: message.clone() }).collect()
@@ -150,6 +187,7 @@ impl Shared {
             batches: c.batches.get(),
             syncs_failed: c.syncs_failed.get(),
             segments_deleted: c.segments_deleted.get(),
+            panics: c.panics.get(),
             recovering: !self.janitor.recovered(),
         }
     }
@@ -198,6 +236,9 @@ impl Work {
             retaining: Mutex::default(),
             limits: RwLock::new(options.limits.clone()),
             now_us: AtomicI64::new(now.0),
+            clock: Mutex::default(),
+            ending: AtomicBool::new(false),
+            dead: AtomicBool::new(false),
             troubles: Mutex::default(),
             options,
         });
@@ -211,7 +252,11 @@ impl Work {
         for (name, run) in runs {
             let shared = Arc::clone(&shared);
             let builder = std::thread::Builder::new().name(name.to_owned());
-            threads.push(builder.spawn(move || run(&shared))?);
+            threads.push(builder.spawn(move || {
+                let done = catch_unwind(AssertUnwindSafe(|| run(&shared)));
+                shared.ended(name);
+                done.unwrap_or_else(|panic| resume_unwind(panic));
+            })?);
         }
         Ok(Self { shared, running: Mutex::new(Some(Running { lock, threads })) })
     }
@@ -224,6 +269,7 @@ impl Work {
     pub(crate) fn shutdown(&self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Running { lock, threads }) = running.take() else { return };
+        self.shared.ending.store(true, Ordering::Relaxed);
         self.shared.janitor.close();
         self.shared.ask(Command::Shutdown);
         // In case the writer thread is gone and nobody answered.
@@ -235,7 +281,10 @@ impl Work {
                 tracing::error!("thread {name} panicked");
             }
         }
-        lock.end(self.shared.now());
+        // The next start calls a death a crash, which it was.
+        if !self.shared.is_dead() {
+            lock.end(self.shared.now());
+        }
     }
 }
 

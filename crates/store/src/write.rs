@@ -3,10 +3,12 @@
 //! everything visible to readers at once and durable with the next sync.
 //!
 //! A fragment that cannot be written is given up: it becomes part of a gap with the disk's reason,
-//! and the next one is tried as if nothing had happened.
+//! and the next one is tried as if nothing had happened. A panic is our own mistake; it costs one
+//! camera its open segment, which the janitor adopts, and a gap, and no other camera anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,8 @@ use crate::{recover, retain};
 
 /// How long the thread sleeps when nobody says anything.
 const IDLE: Duration = Duration::from_secs(60);
+/// Room for the footer of an ordinary segment.
+const FOOTER_ROOM_BYTES: u64 = 64 << 10;
 /// A segment ends where the wall clock seems to step back by more than this, or forward by more
 /// than [`STEP_US_MAX`]: its rows would say something wrong.
 const STEP_BACK_US_MAX: i64 = 1_000_000;
@@ -57,7 +61,7 @@ struct Closing<'a>(&'a Shared);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
-        self.0.queue.close();
+        self.0.queue.abandon();
         self.0.pending.close();
     }
 }
@@ -136,15 +140,42 @@ impl Scribe<'_> {
         }
     }
 
-    /// Runs `f` with a camera's desk.
+    /// Runs `f` with a camera's desk. A panic in it is that camera's alone.
     fn at(&mut self, camera: CameraId, f: impl FnOnce(&mut Self, &mut Desk)) {
         let mut desk = self.desks.remove(&camera).unwrap_or_else(|| Desk {
             name: camera.to_string(),
             last_run: self.last_run(camera),
             ..Desk::default()
         });
-        f(self, &mut desk);
+        // What of `self` may be half done lies behind locks that know, or is in the desk.
+        if catch_unwind(AssertUnwindSafe(|| f(self, &mut desk))).is_err() {
+            self.broken(camera, &mut desk);
+        }
         self.desks.insert(camera, desk);
+    }
+
+    /// Something panicked with this desk: all that is kept of it is what the books say. Touches no
+    /// disk.
+    fn broken(&self, camera: CameraId, desk: &mut Desk) {
+        self.shared.counters.panics.add(1);
+        tracing::error!(%camera, "the writer panicked; this camera goes on in another segment");
+        // A file that was being created is in no book.
+        let begun = SegmentKey { run: desk.last_run, sequence: desk.sequence.saturating_add(1) };
+        let live = &self.shared.shelf.live;
+        let seen = live.with_open(camera, |v| v.as_ref().map(|v| (v.row.key, v.row.bytes)));
+        let open = desk.open.take().map(|open| (open.key(), open.bytes()));
+        if let Some((_, bytes)) = open.or(seen) {
+            self.put_away(camera, bytes, false);
+        }
+        let left = [open, seen].into_iter().flatten().map(|(key, _)| key).chain([begun]);
+        for key in left.collect::<BTreeSet<_>>() {
+            self.shared.janitor.add(Task::Adopt(camera, key));
+        }
+        // None of these names is used again: the janitor has them.
+        desk.run = None;
+        let at = desk.tail.end.or(desk.first).unwrap_or_else(|| self.shared.now());
+        desk.first.get_or_insert(at);
+        self.note(camera, desk.tail.open(at, Cause::ProcessCrash));
     }
 
     fn last_run(&self, camera: CameraId) -> RunId {
@@ -173,6 +204,7 @@ impl Scribe<'_> {
         let camera = f.run.camera;
         let follows = desk.same_run(f) && f.number == desk.number.wrapping_add(1);
         let first = f.number == 1;
+        desk.first.get_or_insert(f.start);
         let mut done = self.write(desk, f);
         if done.as_ref().is_err_and(|e| cause_of(e) == Cause::DiskFull)
             && retain::make_room(self.shared, f.payload_bytes())
@@ -184,7 +216,6 @@ impl Scribe<'_> {
             Ok(entry) => entry,
             Err(e) => return self.lost(desk, f, &e),
         };
-        desk.first.get_or_insert(f.start);
         self.shared.fine("disk-full");
         self.shared.fine("disk");
         self.shared.counters.fragments.add(1);
@@ -298,7 +329,6 @@ impl Scribe<'_> {
         if self.shared.trouble(code, &message) {
             tracing::error!(camera = %f.run.camera, "{message}");
         }
-        desk.first.get_or_insert(f.start);
         self.note(f.run.camera, desk.tail.open(f.start, cause));
     }
 
@@ -314,7 +344,14 @@ impl Scribe<'_> {
             }
             return;
         }
-        match open.seal() {
+        let sealed = open.seal().or_else(|(open, e)| {
+            let full = cause_of(&e) == Cause::DiskFull;
+            if full && retain::make_room(shared, FOOTER_ROOM_BYTES) {
+                return open.seal();
+            }
+            Err((open, e))
+        });
+        match sealed {
             Ok(sealed) => {
                 let end = sealed.entries.last().map_or(Wall(0), |e| e.end);
                 shared.pending.file(camera, sealed.key, &sealed.file, end, end);

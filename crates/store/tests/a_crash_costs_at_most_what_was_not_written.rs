@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use media::{Cause, Wall};
-use scene::{Camera, S, START, at, copy_dir, gap, id, open, open_with, put, segments, told};
+use scene::{Camera, S, START, at, copy_dir, gap, id, open, open_with, put, segments, tick, told};
 use store::{Depth, Options, Store, check};
 
 /// Nothing is synced unless somebody asks.
@@ -157,7 +157,7 @@ fn an_orderly_end_is_no_crash() {
     let store = open(dir.path(), START);
     put(&store.writer(), Camera::new(1).sends(0, 3));
     store.writer().gap_open(id(1), at(3), Cause::NetworkCut);
-    store.tick(at(5));
+    tick(&store, 5);
     store.shutdown();
     assert!(store.writer().is_closed());
     assert!(store.writer().try_append(Camera::new(1).sends(3, 4).remove(0)).is_err());

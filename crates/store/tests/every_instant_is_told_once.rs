@@ -5,7 +5,7 @@
 mod scene;
 
 use media::{Cause, Gap};
-use scene::{Camera, S, START, at, copy_dir, id, open_with, put};
+use scene::{Camera, S, START, at, copy_dir, id, open_with, put, tick};
 use store::{Depth, Limits, Options, Store, check};
 
 /// xorshift64.
@@ -99,7 +99,7 @@ fn for_any_order_of_events() {
                     home = next;
                 }
                 _ => {
-                    store.tick(at(now));
+                    tick(&store, now);
                     store.shutdown();
                     now += dice.roll(5);
                     if dice.roll(3) == 0 {

@@ -68,6 +68,12 @@ fn a_file_in_a_segments_place_is_no_segment() {
     std::fs::copy(&files[1], elsewhere.join("00000002.mp4")).unwrap();
     let (wrong, _) = found(dir.path());
     assert_eq!(wrong, ["not-a-segment", "misplaced"]);
+    let report = check(dir.path(), Depth::Tables, &mut |_, _| ()).unwrap();
+    for finding in report.findings.iter().filter(|f| f.wrong) {
+        let path = finding.path.as_ref().unwrap().display();
+        let advice = format!("move {path} away");
+        assert!(finding.message.contains(&advice), "{}", finding.message);
+    }
     std::fs::remove_file(dir.path().join("index.db")).unwrap();
     let store = open(dir.path(), at(20));
     assert_eq!(told(&store, id(1)).0, [(0.0, 8.0)]);
@@ -145,9 +151,33 @@ fn one_records_and_others_read() {
     assert!(noted.iter().all(|c| *c == "unsealed"), "{noted:?}");
     drop(store);
     assert_eq!(found(dir.path()), (vec![], vec![]));
-    // An empty directory agrees with itself; none at all is an error.
     let empty = tempfile::tempdir().unwrap();
-    assert!(check(empty.path(), Depth::Tables, &mut |_, _| ()).unwrap().sound());
     let e = check(&empty.path().join("none"), Depth::Tables, &mut |_, _| ()).unwrap_err();
-    assert_eq!(e.kind(), Kind::NotFound);
+    assert_eq!((e.kind(), e.code()), (Kind::NotFound, Some("no-directory")));
+}
+
+#[test]
+fn a_directory_of_others_is_not_called_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = || check(dir.path(), Depth::Tables, &mut |_, _| ()).map(|report| report.sound());
+    let refused = || {
+        let e = sound().unwrap_err();
+        assert_eq!((e.kind(), e.code()), (Kind::NotFound, Some("no-data")));
+        assert!(e.message().contains(&*dir.path().to_string_lossy()), "{e}");
+        assert!(e.message().contains("khien serve"), "{e}");
+    };
+    refused();
+    std::fs::create_dir_all(dir.path().join("media/cdrom")).unwrap();
+    std::fs::write(dir.path().join("passwd"), "root").unwrap();
+    std::fs::write(dir.path().join("lock"), "pid 7").unwrap();
+    refused();
+    // Ours, though it recorded nothing yet.
+    for (name, text) in [("khien.db", ""), ("lock", "khien 1\npid 7\n")] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+        assert!(sound().unwrap(), "{name}");
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    let recordings = dir.path().join("media").join(id(1).to_string());
+    std::fs::create_dir(&recordings).unwrap();
+    assert!(!sound().unwrap(), "recordings without an index");
 }

@@ -6,7 +6,7 @@ mod scene;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use scene::{Camera, S, START, at, id, open, open_with, put, segments, told};
+use scene::{Camera, S, START, at, id, mono, open, open_with, put, segments, tick, told};
 use store::registry::Retention;
 use store::{Depth, Limits, Options, Store, check};
 
@@ -59,13 +59,13 @@ fn by_days_as_of_the_time_told() {
     let dir = tempfile::tempdir().unwrap();
     let store = recorded(dir.path());
     store.set_limits(Limits { days_max: Some(2), ..Limits::default() });
-    store.tick(at(2 * DAY));
+    tick(&store, 2 * DAY);
     assert_eq!(store.retain().unwrap(), 0);
-    store.tick(at(2 * DAY + 5));
+    tick(&store, 2 * DAY + 5);
     store.retain().unwrap();
     // What ended more than two days ago, no more.
     assert_eq!(spans(&store), [vec![(4.0, 10.0)], vec![(5.0, 11.0)]]);
-    store.tick(at(400 * DAY));
+    tick(&store, 400 * DAY);
     store.retain().unwrap();
     assert_eq!(spans(&store), [vec![], vec![]]);
     assert_eq!(segments(dir.path()), [] as [std::path::PathBuf; 0]);
@@ -89,7 +89,7 @@ fn by_limits_of_one_camera() {
     // Days of its own stand instead of the system's.
     let cameras = BTreeMap::from([(id(1), own(Some(9), None))]);
     store.set_limits(Limits { days_max: Some(1), cameras, ..Limits::default() });
-    store.tick(at(5 * DAY));
+    tick(&store, 5 * DAY);
     store.retain().unwrap();
     assert_eq!(spans(&store), [vec![(0.0, 10.0)], vec![]]);
     sound(dir.path());
@@ -102,7 +102,7 @@ fn what_is_being_written_stays() {
     put(&store.writer(), Camera::new(1).sends(0, 5));
     store.flush();
     store.set_limits(Limits { bytes_max: Some(1), days_max: Some(1), ..Limits::default() });
-    store.tick(at(99 * DAY));
+    tick(&store, 99 * DAY);
     assert_eq!(store.retain().unwrap(), 0);
     assert_eq!(told(&store, id(1)).0, [(0.0, 5.0)]);
 }
@@ -112,7 +112,7 @@ fn the_janitor_does_it_by_itself() {
     let dir = tempfile::tempdir().unwrap();
     let store = recorded(dir.path());
     store.set_limits(Limits { days_max: Some(1), ..Limits::default() });
-    store.tick(at(2 * DAY));
+    tick(&store, 2 * DAY);
     while store.stats().segments_deleted < 10 {
         std::thread::yield_now();
     }
@@ -155,4 +155,122 @@ fn a_volume_that_is_not_there_is_not_taken_for_deleted() {
     std::fs::rename(dir.path().join("elsewhere"), &media).unwrap();
     store.set_limits(Limits::default());
     assert_eq!(told(&store, id(1)).0, [(0.0, 10.0)]);
+}
+
+fn codes(store: &Store) -> Vec<&'static str> {
+    store.troubles().iter().map(|t| t.code).collect()
+}
+
+/// How many segments are deleted, by this or by the janitor, once the limits are kept.
+fn deleted(store: &Store) -> u64 {
+    store.retain().unwrap();
+    store.stats().segments_deleted
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_deletes_nothing_for_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = recorded(dir.path());
+    store.set_limits(Limits { days_max: Some(30), ..Limits::default() });
+    tick(&store, 11);
+    // A year in a second.
+    store.tick(at(365 * DAY), mono(12));
+    assert_eq!(deleted(&store), 0);
+    assert_eq!(codes(&store), ["clock"]);
+    // Other limits hold as ever.
+    let (all, days_max) = (store.bytes(None).unwrap(), Some(30));
+    store.set_limits(Limits { bytes_max: Some(all - 1), days_max, ..Limits::default() });
+    assert_eq!(deleted(&store), 1);
+    // It is put right.
+    tick(&store, 20);
+    assert_eq!(deleted(&store), 1);
+    assert_eq!(codes(&store), [""; 0]);
+    // It jumps again, and stays there.
+    store.tick(at(365 * DAY), mono(30));
+    assert_eq!(deleted(&store), 1);
+    store.tick(at(366 * DAY), mono(30 + DAY));
+    assert_eq!(deleted(&store), 10);
+    assert_eq!(codes(&store), [""; 0]);
+    assert_eq!(spans(&store), [vec![], vec![]]);
+}
+
+#[test]
+fn a_start_with_a_wrong_clock_deletes_nothing_and_a_restart_is_no_excuse() {
+    let dir = tempfile::tempdir().unwrap();
+    recorded(dir.path()).shutdown();
+    let limits = Limits { days_max: Some(30), ..Limits::default() };
+    let far = 400 * DAY;
+    let again = |from: i64| {
+        let store = open_with(dir.path(), Options { limits: limits.clone(), ..short() }, at(from));
+        store.tick(at(from), mono(0));
+        store
+    };
+    let store = again(far);
+    assert_eq!((deleted(&store), codes(&store)), (0, vec!["clock"]));
+    // What is recorded now has the wrong time, and does not prove it right.
+    put(&store.writer(), Camera::new(1).sends(far, far + 4));
+    store.writer().end(id(1));
+    store.flush();
+    assert_eq!(deleted(&store), 0);
+    drop(store);
+    let store = again(far + 5);
+    assert_eq!((deleted(&store), codes(&store)), (0, vec!["clock"]));
+    store.tick(at(far + 5 + DAY), mono(DAY));
+    assert_eq!((deleted(&store), codes(&store)), (10, vec![]));
+    drop(store);
+    let store = again(far + 2 * DAY);
+    assert_eq!((deleted(&store), codes(&store)), (0, vec![]));
+    // A camera that was off for long is no wrong clock: time has passed by both.
+    store.tick(at(far + 20 * DAY), mono(18 * DAY));
+    store.tick(at(far + 40 * DAY), mono(38 * DAY));
+    assert_eq!((deleted(&store), codes(&store)), (2, vec![]));
+}
+
+#[test]
+fn the_oldest_is_what_was_recorded_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(dir.path(), short(), START);
+    let record = |n: u64, from: i64| {
+        put(&store.writer(), Camera::new(n).sends(from, from + 4));
+        store.writer().end(id(n));
+        store.flush();
+    };
+    // The first camera's clock was ahead at first, then put right.
+    record(1, 500);
+    record(1, 0);
+    record(2, 200);
+    tick(&store, 1_000);
+    let one = std::fs::metadata(&segments(dir.path())[0]).unwrap().len();
+    let go = |segments: u64| {
+        let max = store.bytes(None).unwrap() - segments * one;
+        store.set_limits(Limits { bytes_max: Some(max), ..Limits::default() });
+        store.retain().unwrap();
+    };
+    let own = |max_bytes| Retention { max_days: None, max_bytes: Some(max_bytes) };
+    let cameras = BTreeMap::from([(id(1), own(3 * one))]);
+    store.set_limits(Limits { cameras, ..Limits::default() });
+    assert_eq!(deleted(&store), 1);
+    assert_eq!(spans(&store), [vec![(0.0, 4.0), (502.0, 504.0)], vec![(200.0, 204.0)]]);
+    // Between cameras the earlier goes first, in each what was recorded first.
+    go(1);
+    assert_eq!(spans(&store), [vec![(0.0, 4.0), (502.0, 504.0)], vec![(202.0, 204.0)]]);
+    go(2);
+    assert_eq!(spans(&store), [vec![(0.0, 4.0)], vec![]]);
+    sound(dir.path());
+}
+
+#[test]
+fn footage_from_the_future_does_not_outlive_all_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with(dir.path(), short(), START);
+    for (n, from) in [(1, 900 * DAY), (1, 10), (2, 10)] {
+        put(&store.writer(), Camera::new(n).sends(from, from + 4));
+        store.writer().end(id(n));
+    }
+    store.flush();
+    tick(&store, 20);
+    let one = std::fs::metadata(&segments(dir.path())[0]).unwrap().len();
+    store.set_limits(Limits { bytes_max: Some(4 * one), ..Limits::default() });
+    assert_eq!(deleted(&store), 2);
+    assert_eq!(spans(&store), [vec![(10.0, 14.0)], vec![(10.0, 14.0)]]);
 }

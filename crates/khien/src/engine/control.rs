@@ -30,8 +30,8 @@ impl Control for Handles {
         let running = cameras.get(&camera)?;
         let status = running.status.borrow().clone();
         let (recording, bytes_per_s) = look(running);
-        let written =
-            self.0.store.troubles().iter().all(|t| !matches!(t.code, "disk-full" | "disk" | "dead"));
+        let troubles = self.0.store.troubles();
+        let written = troubles.iter().all(|t| !matches!(t.code, "disk-full" | "disk" | "dead"));
         Some(CameraStatus {
             state: state(&status, recording && written),
             since: status.since,

@@ -1,6 +1,7 @@
 //! A disk that misbehaves on request, over a real directory. Faults that every media file must
 //! survive: space runs out in the middle of an append (the part that fitted stays in the file), any
-//! append fails with EIO, any sync fails.
+//! append fails with EIO, any sync fails. And one that no disk makes but our own mistakes do: a
+//! panic.
 
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -14,6 +15,10 @@ use super::{Disk, Entry, File, RealDisk, Space};
 pub struct Faults {
     /// Bytes that still fit; `u64::MAX` is no limit. Appends use it up, removals give back.
     pub room_bytes: AtomicU64,
+    /// Size of the volume; `u64::MAX` is that of the real one.
+    pub total_bytes: AtomicU64,
+    /// So many appends panic.
+    pub panics: AtomicU64,
     /// Appends and creates fail with EIO.
     pub eio: AtomicBool,
     /// Syncs of files fail with EIO.
@@ -39,6 +44,8 @@ impl FaultyDisk {
     pub fn new() -> (Self, Arc<Faults>) {
         let faults = Arc::new(Faults {
             room_bytes: AtomicU64::new(u64::MAX),
+            total_bytes: AtomicU64::new(u64::MAX),
+            panics: AtomicU64::new(0),
             eio: AtomicBool::new(false),
             sync_fails: AtomicBool::new(false),
             sync_failures: AtomicU64::new(0),
@@ -58,6 +65,11 @@ impl FaultyDisk {
 
 fn eio() -> io::Error {
     rustix::io::Errno::IO.into()
+}
+
+/// Takes one from a number of times that something is to happen. False if none is left.
+fn once(left: &AtomicU64) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
 }
 
 impl Faults {
@@ -81,6 +93,7 @@ impl Faults {
 impl File for FaultyFile {
     fn append(&self, parts: &mut [IoSlice<'_>]) -> io::Result<()> {
         self.faults.appends.fetch_add(1, Ordering::SeqCst);
+        assert!(!once(&self.faults.panics), "the disk was told to panic");
         if self.faults.eio.load(Ordering::SeqCst) {
             return Err(eio());
         }
@@ -98,10 +111,11 @@ impl File for FaultyFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let left = &self.faults.sync_failures;
-        let once =
-            left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
-        if once || self.faults.sync_fails.load(Ordering::SeqCst) { Err(eio()) } else { Ok(()) }
+        if once(&self.faults.sync_failures) || self.faults.sync_fails.load(Ordering::SeqCst) {
+            Err(eio())
+        } else {
+            Ok(())
+        }
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -162,7 +176,8 @@ impl Disk for FaultyDisk {
     fn space(&self, path: &Path) -> io::Result<Space> {
         let real = RealDisk.space(path)?;
         let room = self.0.room_bytes.load(Ordering::SeqCst);
-        Ok(Space { free: real.free.min(room), total: real.total })
+        let total = real.total.min(self.0.total_bytes.load(Ordering::SeqCst));
+        Ok(Space { free: real.free.min(room), total })
     }
 }
 

@@ -31,7 +31,8 @@ fn rows_read_back_by_time_and_order() {
     assert_eq!(index.newest(camera, RunId(9)).unwrap().as_ref(), rows.last());
     assert_eq!(index.last_run(CameraId::from_bits(2)).unwrap(), Some(RunId(7)));
     assert_eq!(index.bytes(None).unwrap(), 1100);
-    assert_eq!(index.oldest(Some(camera), 2).unwrap(), rows[..2]);
+    assert_eq!(index.oldest(camera, 2).unwrap(), rows[..2]);
+    assert_eq!(index.sealed_bytes().unwrap(), 1100);
     assert_eq!(index.recorded(camera).unwrap(), Some(span(0, 600)));
     let reader = Index::open_read(&dir.path().join("index.db")).unwrap();
     assert_eq!(reader.all_segments(camera).unwrap(), rows);
@@ -68,4 +69,33 @@ fn a_damaged_database_is_data_loss() {
     let path = dir.path().join("index.db");
     std::fs::write(&path, vec![0x55; 8192]).unwrap();
     assert_eq!(Index::open(&path).unwrap_err().kind(), Kind::DataLoss);
+}
+
+#[test]
+fn age_goes_by_the_order_of_recording() {
+    let camera = CameraId::from_bits(1);
+    let day = 86_400;
+    // Starts in days, in order of recording; now it is day 100 and 30 days are kept.
+    for (days, want) in [
+        (&[] as &[i64], 0),
+        (&[80, 90], 0),
+        (&[10, 20, 80, 90], 2),
+        // A clock that was behind for a while: nothing goes before what was recorded earlier.
+        (&[80, 0, 90], 0),
+        (&[10, 80, 0, 20, 90], 1),
+        // One that was ahead: it goes with what follows it, and holds up nothing.
+        (&[10, 9_000, 20, 90], 3),
+        (&[10, 9_000, 80], 1),
+        (&[9_000, 9_001], 0),
+        (&[10, 20], 2),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::open(&dir.path().join("index.db")).unwrap();
+        let rows: Vec<_> = (1..).zip(days).map(|(run, d)| row(1, run, 1, d * day)).collect();
+        let ops: Vec<_> = rows.iter().cloned().map(Op::Segment).collect();
+        index.apply(&ops).unwrap();
+        let (limit, latest) = (Wall(70 * day * 1_000_000), Wall(100 * day * 1_000_000));
+        assert_eq!(index.aged(camera, limit, latest, 99).unwrap(), rows[..want], "{days:?}");
+        assert_eq!(index.aged(camera, limit, latest, 1).unwrap().len(), want.min(1), "{days:?}");
+    }
 }

@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use media::codec::{Params, aac, h264, h265, nal};
@@ -19,6 +20,20 @@ pub(crate) const START: Wall = Wall(1_785_567_600 * S);
 /// `START` and so many seconds.
 pub(crate) fn at(seconds: i64) -> Wall {
     START.plus_us(seconds * S)
+}
+
+/// Where the monotonic clock stood at `START`.
+#[allow(clippy::disallowed_methods, reason = "any instant serves as the first")]
+static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The monotonic clock so many seconds after `START`.
+pub(crate) fn mono(seconds: i64) -> Instant {
+    *ZERO + Duration::from_secs(u64::try_from(seconds).unwrap())
+}
+
+/// Tells that it is so many seconds after `START`, by both clocks.
+pub(crate) fn tick(store: &Store, seconds: i64) {
+    store.tick(at(seconds), mono(seconds));
 }
 
 pub(crate) fn id(n: u64) -> CameraId {
