@@ -167,7 +167,8 @@ impl Client {
     }
 
     fn note_challenges(&mut self, challenges: &[Challenge], digests: usize) {
-        if challenges.len() > 1 {
+        // Digest with several hashes is as RFC 7616 wants it.
+        if digests > 0 && digests < challenges.len() {
             self.quirks.add(Quirk::AuthManyChallenges);
         }
         let sha256 = |c: &Challenge| matches!(c, Challenge::Digest(d) if d.algorithm == Some(Algorithm::Sha256));

@@ -245,4 +245,9 @@ fn basic_is_answered_where_there_is_nothing_better() {
     let sha = "Digest realm=\"cam\", nonce=\"n\", algorithm=SHA-256";
     talk.answer(401, &[("WWW-Authenticate", sha)], "");
     talk.saw(&[Quirk::AuthDigestOnly]);
+    // Two hashes of one scheme are what RFC 7616 asks for.
+    let mut talk = Talk::new(with_account());
+    talk.asked(Method::Describe, URL);
+    talk.answer(401, &[("WWW-Authenticate", sha), MD5], "");
+    talk.saw(&[]);
 }
