@@ -95,10 +95,24 @@ fn media() -> Result<Outcome, String> {
 fn tests() -> Result<Outcome, String> {
     if has("cargo", &["nextest", "--version"]) {
         let args = ["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
-        return sh(&root(), "cargo", &args).map(done);
+        let result = sh(&root(), "cargo", &args);
+        // Passing tests print nothing, so what they left out would go unsaid.
+        let report = generate::target(&root()).join("nextest/default/junit.xml");
+        for line in skips(&std::fs::read_to_string(report).unwrap_or_default()) {
+            println!("{line}");
+        }
+        return result.map(done);
     }
     println!("cargo-nextest is not installed; using cargo test");
     sh(&root(), "cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]).map(done)
+}
+
+/// The lines of a test report in which a test says what it skipped, each once.
+fn skips(report: &str) -> std::collections::BTreeSet<&str> {
+    let said = report.lines().map(|l| l.trim().trim_start_matches("<system-err>"));
+    said.map(|l| l.trim_start_matches("<system-out>"))
+        .filter(|l| l.starts_with("skipped: "))
+        .collect()
 }
 
 fn docs() -> Result<Outcome, String> {
@@ -126,4 +140,17 @@ fn browser() -> Result<Outcome, String> {
         return Ok(Outcome::Skipped("no chromium"));
     }
     sh(&root(), "node", &["web/e2e/real.mjs"]).map(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tests_skipped_is_said_once() {
+        let report =
+            "<system-out>skipped in words\n<system-err>skipped: VLC\n skipped: VLC\nok\nskipped: a";
+        let said: Vec<&str> = skips(report).into_iter().collect();
+        assert_eq!(said, ["skipped: VLC", "skipped: a"]);
+    }
 }
