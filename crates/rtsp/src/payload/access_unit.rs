@@ -177,6 +177,19 @@ impl<S: Syntax> Assembler<S> {
         self.deadline = waits.then(|| cx.now + PATIENCE);
     }
 
+    /// NAL units with 16 bits of length before each: STAP-A (RFC 6184, section 5.7.1) and AP
+    /// (RFC 7798, section 4.4.2) behind their headers.
+    pub(super) fn aggregate(&mut self, cx: &mut Context<'_>, mut rest: &[u8]) {
+        while let Some((&len, after)) = rest.split_first_chunk() {
+            let len = usize::from(u16::from_be_bytes(len));
+            let Some((unit, after)) = after.split_at_checked(len) else {
+                return self.damage();
+            };
+            self.unit(cx, unit);
+            rest = after;
+        }
+    }
+
     /// A whole NAL unit; start codes in it are seen through.
     pub(super) fn unit(&mut self, cx: &mut Context<'_>, unit: &[u8]) {
         self.break_fragment(cx);

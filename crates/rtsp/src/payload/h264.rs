@@ -40,7 +40,7 @@ impl Depacketizer {
         } else {
             match h264::unit_type(first) {
                 1..=23 => units.unit(cx, payload),
-                STAP_A => aggregate(units, cx, payload.get(1..).unwrap_or_default()),
+                STAP_A => units.aggregate(cx, payload.get(1..).unwrap_or_default()),
                 FU_A => fragment(units, cx, payload),
                 // STAP-B, MTAP and FU-B belong to the interleaved mode, which no camera has.
                 _ => units.damage(),
@@ -63,17 +63,6 @@ impl Depacketizer {
 
     pub(super) fn params(&self) -> &Arc<Params> {
         self.units.syntax.params()
-    }
-}
-
-fn aggregate(units: &mut Assembler<Avc>, cx: &mut Context<'_>, mut rest: &[u8]) {
-    while let Some((&len, after)) = rest.split_first_chunk() {
-        let len = usize::from(u16::from_be_bytes(len));
-        let Some((unit, after)) = after.split_at_checked(len) else {
-            return units.damage();
-        };
-        units.unit(cx, unit);
-        rest = after;
     }
 }
 

@@ -38,7 +38,7 @@ impl Depacketizer {
         } else {
             match h265::unit_type(first) {
                 0..=47 => units.unit(cx, payload),
-                AP => aggregate(units, cx, payload.get(2..).unwrap_or_default()),
+                AP => units.aggregate(cx, payload.get(2..).unwrap_or_default()),
                 FU => fragment(units, cx, payload),
                 // PACI, which nobody sends, and what is not specified.
                 _ => units.damage(),
@@ -61,17 +61,6 @@ impl Depacketizer {
 
     pub(super) fn params(&self) -> &Arc<Params> {
         self.units.syntax.params()
-    }
-}
-
-fn aggregate(units: &mut Assembler<Hevc>, cx: &mut Context<'_>, mut rest: &[u8]) {
-    while let Some((&len, after)) = rest.split_first_chunk() {
-        let len = usize::from(u16::from_be_bytes(len));
-        let Some((unit, after)) = after.split_at_checked(len) else {
-            return units.damage();
-        };
-        units.unit(cx, unit);
-        rest = after;
     }
 }
 
